@@ -1,0 +1,226 @@
+"""The xarray door: ``da.bioexport``, one line a method.
+
+The accessors hold the object and nothing else: their state would survive pickling and vanish on
+``copy()``. Signatures repeat the functions' (Shift-Tab shows them); a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from nbexport._keywords import names_nearest
+from nbexport._markup import Markup, bullets, page, strong
+
+if TYPE_CHECKING:
+    from nbexport.api import Factors
+    from nbexport.dataarray import ChannelWish, Numbers, Units
+    from nbexport.model import ImageSpec, Kind
+    from nbexport.plan import Method, PyramidPlan
+    from nbexport.stores import ProgressOption, TargetPath, WriteReport
+
+
+@xr.register_dataarray_accessor("bioexport")
+class BioExport:
+    """Export this DataArray; shown by itself, it says what was understood of it."""
+
+    def __init__(self, obj: xr.DataArray) -> None:
+        self._obj = obj
+
+    @names_nearest
+    def describe(
+        self,
+        *,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> ImageSpec:
+        """Call :func:`nbexport.describe` with this DataArray."""
+        from nbexport.dataarray import describe
+
+        return describe(
+            self._obj,
+            name=name,
+            dims=dims,
+            scale=scale,
+            translation=translation,
+            units=units,
+            channels=channels,
+            kind=kind,
+        )
+
+    def plan(self, format: Literal["ome-zarr", "ome-tiff"], **options: Any) -> PyramidPlan:
+        """Call :func:`nbexport.plan_export` with this DataArray."""
+        from nbexport.api import plan_export
+
+        return plan_export(self._obj, format, **options)
+
+    @names_nearest
+    def ome_zarr(
+        self,
+        target: TargetPath,
+        *,
+        version: str = "0.5",
+        levels: int | None = None,
+        factors: Factors = None,
+        method: Method | None = None,
+        chunks: Sequence[int] | Mapping[str, int] | None = None,
+        compression: str = "blosc-zstd",
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        memory_budget: str | int = "1 GiB",
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_ome_zarr` with this DataArray."""
+        from nbexport.api import write_ome_zarr
+
+        return write_ome_zarr(
+            self._obj,
+            target,
+            version=version,
+            levels=levels,
+            factors=factors,
+            method=method,
+            chunks=chunks,
+            compression=compression,
+            overwrite=overwrite,
+            progress=progress,
+            workers=workers,
+            memory_budget=memory_budget,
+            name=name,
+            dims=dims,
+            scale=scale,
+            translation=translation,
+            units=units,
+            channels=channels,
+            kind=kind,
+        )
+
+    @names_nearest
+    def ome_tiff(
+        self,
+        target: TargetPath,
+        *,
+        levels: int | None = None,
+        factors: Factors = None,
+        method: Method | None = None,
+        tile: tuple[int, int] = (512, 512),
+        compression: str = "zlib",
+        bigtiff: bool | None = None,
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        memory_budget: str | int = "1 GiB",
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_ome_tiff` with this DataArray."""
+        from nbexport.api import write_ome_tiff
+
+        return write_ome_tiff(
+            self._obj,
+            target,
+            levels=levels,
+            factors=factors,
+            method=method,
+            tile=tile,
+            compression=compression,
+            bigtiff=bigtiff,
+            overwrite=overwrite,
+            progress=progress,
+            workers=workers,
+            memory_budget=memory_budget,
+            name=name,
+            dims=dims,
+            scale=scale,
+            translation=translation,
+            units=units,
+            channels=channels,
+            kind=kind,
+        )
+
+    def __repr__(self) -> str:
+        image = _understood(self._obj)
+        return f"<bioexport of {image!r}>" if not isinstance(image, Exception) else str(image)
+
+    def _repr_html_(self) -> str:
+        return _shown(self._obj)
+
+
+@xr.register_dataset_accessor("bioexport")
+class DatasetBioExport:
+    """Each data variable of this Dataset is one image."""
+
+    def __init__(self, obj: xr.Dataset) -> None:
+        self._obj = obj
+
+    def describe(self) -> dict[str, ImageSpec]:
+        """Call :func:`nbexport.describe` with each data variable."""
+        from nbexport.dataarray import describe
+
+        return {str(name): describe(da) for name, da in self._obj.data_vars.items()}
+
+    def _repr_html_(self) -> str:
+        return page("Dataset", *(_shown(da) for da in self._obj.data_vars.values()))
+
+
+@xr.register_datatree_accessor("bioexport")
+class DataTreeBioExport:
+    """Each data variable of each node of this DataTree is one image."""
+
+    def __init__(self, obj: xr.DataTree) -> None:
+        self._obj = obj
+
+    def describe(self) -> dict[str, ImageSpec]:
+        """Call :func:`nbexport.describe` with each data variable, keyed by its path."""
+        from nbexport.dataarray import describe
+
+        return {path: describe(da) for path, da in _leaves(self._obj)}
+
+    def _repr_html_(self) -> str:
+        return page("DataTree", *(_shown(da) for _, da in _leaves(self._obj)))
+
+
+def _leaves(tree: xr.DataTree) -> list[tuple[str, xr.DataArray]]:
+    """Return (path, DataArray) of all data variables below `tree`."""
+    return [
+        (f"{node.path}/{name}".lstrip("/"), da)
+        for node in tree.subtree
+        for name, da in node.data_vars.items()
+    ]
+
+
+def _understood(da: xr.DataArray) -> ImageSpec | Exception:
+    from nbexport.dataarray import read
+    from nbexport.errors import ExportError
+
+    try:
+        return read(da).image
+    except ExportError as error:  # a repr says what is wrong, and never raises
+        return error
+
+
+def _shown(da: xr.DataArray) -> Markup:
+    image = _understood(da)
+    if isinstance(image, Exception):
+        problems = getattr(image, "problems", (image,))
+        return page(strong(da.name or "image"), bullets("Can't be exported yet", problems))
+    return Markup(image._repr_html_())

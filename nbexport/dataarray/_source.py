@@ -1,0 +1,59 @@
+"""The pixels of a DataArray, in storage order, fetched box by box."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from nbexport.plan import Box, SourceChunks
+
+
+class PixelSource:
+    """Pixels in storage order; whatever backs the DataArray stays lazy until a box is fetched.
+
+    Parameters
+    ----------
+    da
+        Its dims are in storage order.
+    """
+
+    def __init__(self, da: xr.DataArray) -> None:
+        variable = da.variable
+        data = variable._data
+        if hasattr(data, "magnitude"):  # a pint Quantity: the unit of the values is not ours
+            variable = xr.Variable(variable.dims, data.magnitude)
+        self._variable = variable
+        self._lazy = hasattr(variable._data, "__dask_graph__")
+
+    @property
+    def chunks(self) -> SourceChunks | None:
+        """The chunks of a dask array; None where pixels are in memory or read one by one."""
+        return self._variable.chunks if self._lazy else None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether pixels can be looked at for free."""
+        return isinstance(self._variable._data, np.ndarray)
+
+    def fetch(self, box: Box) -> npt.NDArray[Any]:
+        """Return the pixels of `box`; dask computes them on the calling thread.
+
+        The workers are the parallelism: a scheduler of dask's under each of them would only add
+        threads.
+        """
+        part = self._variable[tuple(slice(start, stop) for start, stop in box)]
+        if self._lazy:
+            return np.asarray(part.data.compute(scheduler="synchronous"))
+        return np.asarray(part.values)
+
+    def as_dataarray(self) -> xr.DataArray:
+        """Return the pixels as a bare DataArray, still lazy."""
+        return xr.DataArray(self._variable)
+
+    def extremes(self) -> tuple[int, int]:
+        """Return the smallest and the largest value of integer pixels in memory."""
+        data = self._variable._data
+        return int(data.min()), int(data.max())

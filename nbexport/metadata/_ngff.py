@@ -1,0 +1,156 @@
+"""OME-NGFF attributes as plain dicts.
+
+Source: OME-NGFF 0.5, https://ngff.openmicroscopy.org/0.5/ ; MUST and SHOULD below are its words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from nbexport._version import __version__
+from nbexport.model import Axis, ImageSpec
+from nbexport.plan import Level, PyramidPlan
+
+NGFF_VERSIONS: Final = ("0.5",)
+"""Versions that can be written."""
+
+Window = tuple[float, float, float, float]
+"""(min, max, start, end)"""
+
+_SENTENCES: Final = {
+    "mean": "block mean; integers rounded half up, NaN left out",
+    "nearest": "first pixel of each block",
+    "mode": "most frequent value of each block, the first in C order where several are",
+    "median": "block median; integers rounded half up, NaN left out",
+    "max": "block maximum, NaN left out",
+    "min": "block minimum, NaN left out",
+}
+
+
+def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window]) -> dict[str, Any]:
+    """Return the attributes of an image group, as OME-NGFF 0.5 wants them.
+
+    Parameters
+    ----------
+    plan
+        What was written; the levels are named ``"0"``, ``"1"``, ….
+    windows
+        (min, max, start, end) by channel; empty where there are no channels to show.
+    """
+    image = plan.image
+    multiscale: dict[str, Any] = {
+        "name": image.name,  # SHOULD
+        "axes": [_axis(axis) for axis in image.axes],
+        "datasets": [
+            {"path": str(i), "coordinateTransformations": _transformations(level)}
+            for i, level in enumerate(plan.levels)
+        ],
+        **_downsampling(plan),
+    }
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [multiscale],
+        "_creator": {"name": "nbexport", "version": __version__},
+    }
+    if image.channels:
+        ome["omero"] = _omero(image, windows)
+    return {"ome": ome, **_own_attributes(image)}
+
+
+def _downsampling(plan: PyramidPlan) -> dict[str, Any]:
+    """Return how the levels were made: SHOULD ``type`` and ``metadata`` of a multiscale."""
+    return {
+        "type": plan.method,
+        "metadata": {
+            "description": _SENTENCES[plan.method],
+            "method": "nbexport.pixels.coarsen",
+            "version": __version__,
+            "kwargs": {
+                "method": plan.method,
+                "factors": [list(level.factors) for level in plan.levels[1:]],
+            },
+        },
+    }
+
+
+def _own_attributes(image: ImageSpec) -> dict[str, Any]:
+    """Return what NGFF has no field for, under the key ``nbexport``; nothing where it has."""
+    extra: dict[str, Any] = {}
+    if image.acquired:
+        extra["acquired"] = image.acquired
+    if image.attributes:
+        extra["attributes"] = {key: json.loads(text) for key, text in image.attributes}
+    uneven = {a.name: list(a.positions) for a in image.axes if a.positions is not None}
+    if uneven:
+        extra["positions"] = uneven
+    channels = [
+        {
+            key: value
+            for key in ("emission_nm", "excitation_nm", "exposure_s", "fluor")
+            if (value := getattr(channel, key)) is not None
+        }
+        for channel in image.channels
+    ]
+    if any(channels):
+        extra["channels"] = channels
+    return {"nbexport": extra} if extra else {}
+
+
+def ngff_losses(image: ImageSpec) -> tuple[str, ...]:
+    """Return what OME-NGFF can't say of `image`, a sentence each."""
+    return tuple(
+        f"positions along {axis.name} are uneven ({_range(axis)}); OME-Zarr says one step, "
+        f"{axis.scale:.6g}, and the exact positions are only kept under the attribute 'nbexport'"
+        for axis in image.axes
+        if axis.positions is not None
+    )
+
+
+def _range(axis: Axis) -> str:
+    assert axis.positions is not None
+    steps = [b - a for a, b in zip(axis.positions, axis.positions[1:], strict=False)]
+    return f"steps {min(steps):.6g} to {max(steps):.6g} {axis.unit or ''}".rstrip()
+
+
+def _axis(axis: Axis) -> dict[str, str]:
+    entry = {"name": axis.name, "type": axis.type}
+    if axis.unit is not None and axis.type != "channel":
+        entry["unit"] = axis.unit  # SHOULD, one of NGFF's names
+    return entry
+
+
+def _transformations(level: Level) -> list[dict[str, Any]]:
+    # MUST: exactly one scale, then at most one translation. Both are always written: a mean moves
+    # the origin of the coarser levels by half a pixel.
+    return [
+        {"type": "scale", "scale": [axis.scale for axis in level.axes]},
+        {"type": "translation", "translation": [axis.translation for axis in level.axes]},
+    ]
+
+
+def _omero(image: ImageSpec, windows: Sequence[Window]) -> dict[str, Any]:
+    channels = []
+    for channel, (low, high, start, end) in zip(image.channels, windows, strict=True):
+        channels.append(
+            {
+                "label": channel.label,
+                "color": channel.color,  # MUST: six hexadecimal digits, no "#"
+                "active": channel.active,
+                "coefficient": 1,
+                "family": "linear",
+                "inverted": False,
+                "window": {"min": low, "max": high, "start": start, "end": end},
+            }
+        )
+    sizes = image.sizes
+    return {
+        "channels": channels,
+        # All three keys or none: iohub 0.3.11 can't read the image with some of them.
+        "rdefs": {
+            "defaultT": 0,
+            "defaultZ": sizes.get("z", 1) // 2,
+            "model": "greyscale" if len(channels) == 1 else "color",
+        },
+    }

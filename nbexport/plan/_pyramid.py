@@ -1,0 +1,379 @@
+"""The resolution levels of an image, and the passes that write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from nbexport._markup import Markup, bullets, human_nbytes, page, strong, table
+from nbexport.errors import PlanError
+from nbexport.model import Axis, ImageSpec
+from nbexport.plan._block import Pass, block_shape
+from nbexport.plan._coarsen import METHODS, Method, check_factors, coarsen_axis, step_factors
+from nbexport.plan._cost import BYTES_PER_BLOCK_BYTE, SourceChunks, aligned_block, n_recomputed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One resolution level: its grid, its place, its storage.
+
+    Attributes
+    ----------
+    axes
+        The axes of the level: a coarser image is just coarser axes.
+    chunks
+        Shape of a Zarr chunk or, for TIFF, of a tile.
+    shards
+        Shape of what is written at once where that is larger than a chunk: a Zarr shard or, for
+        TIFF, a row of tiles.
+    factors
+        By axis, pixels of the next finer level that became one here; ones at level 0.
+    """
+
+    axes: tuple[Axis, ...]
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...] | None = None
+    factors: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Axis lengths."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def write_unit(self) -> tuple[int, ...]:
+        """Shape of what no two blocks may touch together: the shard, else the chunk."""
+        return self.shards or self.chunks
+
+    @property
+    def n_chunks(self) -> int:
+        """Number of chunks (tiles)."""
+        return prod(-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PyramidPlan:
+    """What **will** be written: level 0 is the image itself, each next level is coarser.
+
+    Attributes
+    ----------
+    format
+        ``"ome-zarr"`` or ``"ome-tiff"``.
+    image
+        What the image is.
+    levels
+        Finest first.
+    method
+        How pixels are merged.
+    passes
+        The walks over the image that write these levels.
+    in_flight
+        Blocks worked on at the same time.
+    n_recomputed
+        Repeated computations of source chunks; 0 where each is computed once.
+    losses
+        What the format can't keep, a sentence each.
+    """
+
+    format: Literal["ome-zarr", "ome-tiff"]
+    image: ImageSpec
+    levels: tuple[Level, ...]
+    method: Method
+    passes: tuple[Pass, ...]
+    in_flight: int
+    n_recomputed: int = 0
+    losses: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all levels, uncompressed."""
+        itemsize = np.dtype(self.image.dtype).itemsize
+        return sum(prod(level.shape) for level in self.levels) * itemsize
+
+    @property
+    def block_nbytes(self) -> int:
+        """Bytes of the largest block as it is read."""
+        itemsize = np.dtype(self.image.dtype).itemsize
+        return max(prod(walk.block) for walk in self.passes) * itemsize
+
+    @property
+    def peak_nbytes(self) -> int:
+        """Estimated bytes in memory while writing, beside the source itself."""
+        n_blocks = max(walk.n_blocks for walk in self.passes)
+        return min(self.in_flight, n_blocks) * self.block_nbytes * BYTES_PER_BLOCK_BYTE
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks of all passes."""
+        return sum(walk.n_blocks for walk in self.passes)
+
+    @property
+    def n_writes(self) -> int:
+        """Write units (shards, else chunks; rows of tiles for TIFF) of all levels."""
+        return sum(
+            prod(-(-n // u) for n, u in zip(level.shape, level.write_unit, strict=True))
+            for level in self.levels
+        )
+
+    @property
+    def reread(self) -> float:
+        """Pixels read back to make coarser levels, as a fraction of level 0."""
+        again = sum(prod(walk.shapes[0]) for walk in self.passes[1:])
+        return again / prod(self.levels[0].shape)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"<PyramidPlan {self.format} {self.image.name!r} {self.image.dtype}, "
+            f"{len(self.levels)} levels by {self.method}, {human_nbytes(self.nbytes)}>"
+        ]
+        lines += [
+            f"  {i}: {' x '.join(map(str, level.shape))}  {_scales(level)}  "
+            f"{self._chunk_word} {_times(level.chunks)}"
+            for i, level in enumerate(self.levels)
+        ]
+        lines.append(f"  {self._work}")
+        lines += [f"  left out: {text}" for text in self.losses]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return page(
+            strong(f"{self.format}: {self.image.name}"),
+            self.levels_table(),
+            page(f"{self.image.dtype} · by {self.method} · {human_nbytes(self.nbytes)} in all"),
+            page(self._work),
+            bullets("Left out", self.losses),
+        )
+
+    def levels_table(self) -> Markup:
+        """Return the levels as an HTML table, a row a level."""
+        itemsize = np.dtype(self.image.dtype).itemsize
+        return table(
+            ("level", " ".join(self.image.dims), "pixel to pixel", self._chunk_word, "bytes"),
+            [
+                (
+                    i,
+                    _times(level.shape),
+                    _scales(level),
+                    _times(level.chunks),
+                    human_nbytes(prod(level.shape) * itemsize),
+                )
+                for i, level in enumerate(self.levels)
+            ],
+        )
+
+    @property
+    def _chunk_word(self) -> str:
+        return "tile" if self.format == "ome-tiff" else "chunk"
+
+    @property
+    def _work(self) -> str:
+        text = (
+            f"{self.n_blocks} blocks of up to {human_nbytes(self.block_nbytes)}, "
+            f"{self.in_flight} at a time, about {human_nbytes(self.peak_nbytes)} of memory"
+        )
+        if self.reread:
+            text += f"; {self.reread:.1%} of the pixels are read back for the coarser levels"
+        if self.n_recomputed:
+            text += f"; {self.n_recomputed} source chunks are computed again"
+        return text
+
+
+def plan_pyramid(
+    image: ImageSpec,
+    *,
+    format: Literal["ome-zarr", "ome-tiff"],
+    chunks: tuple[int, ...],
+    row_of_tiles: bool = False,
+    levels: int | None = None,
+    factors: Mapping[str, int] | Literal["isotropic"] | None = None,
+    method: Method | None = None,
+    source_chunks: SourceChunks | None = None,
+    memory_budget: int = 2**30,
+    workers: int = 1,
+    losses: tuple[str, ...] = (),
+) -> PyramidPlan:
+    """Lay out the resolution levels of `image` and the blocks that write them.
+
+    Parameters
+    ----------
+    image
+        The full-resolution image; axes in the order in which they will be stored.
+    format
+        The format, for the words of the plan.
+    chunks
+        Shape of a chunk (tile), one length an axis.
+    row_of_tiles
+        Write rows of chunks across all of x (and s), as TIFF's order of tiles needs.
+    levels
+        Number of levels, the full resolution included; None: until the plane fits one chunk.
+    factors
+        See :func:`step_factors`.
+    method
+        How pixels are merged: ``mean`` (integers rounded half up), ``nearest`` (the first pixel),
+        ``mode``, ``median``, ``max``, ``min``. None: ``mode`` for labels, else ``mean``.
+    source_chunks
+        The chunks of a lazy source, which the blocks follow where they can.
+    memory_budget
+        Bytes that may be in flight.
+    workers
+        Blocks that may be worked on at the same time.
+    losses
+        What is known to be lost already.
+
+    Returns
+    -------
+    PyramidPlan
+        At least one level. Cost: O(levels); no pixel is read, no list of blocks is made.
+
+    Raises
+    ------
+    PlanError
+        If the options make no sense for this image.
+
+    Examples
+    --------
+    >>> from nbexport.model import Channel
+    >>> yx = (Axis(name="y", size=1000, scale=0.1), Axis(name="x", size=2001, scale=0.1))
+    >>> cell = ImageSpec(name="cell", axes=yx, dtype="uint16", channels=(Channel(label=""),))
+    >>> plan = plan_pyramid(cell, format="ome-zarr", chunks=(512, 512))
+    >>> [level.shape for level in plan.levels]
+    [(1000, 2001), (500, 1000), (250, 500)]
+    >>> plan.nbytes
+    5252000
+    """
+    check_factors(image, factors)
+    method = _checked_method(image, method)
+    if levels is not None and (not isinstance(levels, int) or isinstance(levels, bool)):
+        raise PlanError(f"levels={levels!r} is not a whole number; 1 means full resolution only")
+    if levels is not None and levels < 1:
+        raise PlanError(f"levels={levels} would write nothing; 1 means full resolution only")
+
+    def level(axes: tuple[Axis, ...], steps: tuple[int, ...]) -> Level:
+        shape = tuple(a.size for a in axes)
+        # TIFF pads the tiles at the edges, and all levels keep one tile shape.
+        fitted = chunks if row_of_tiles else tuple(map(min, chunks, shape))
+        row = None
+        if row_of_tiles:
+            row = tuple(
+                -(-a.size // c) * c if a.name == "x" else c
+                for a, c in zip(axes, fitted, strict=True)
+            )
+        return Level(axes=axes, chunks=fitted, shards=row, factors=steps)
+
+    out = [level(image.axes, (1,) * len(image.axes))]
+    while levels is None or len(out) < levels:
+        finer = out[-1].axes
+        if levels is None and all(
+            a.size <= c for a, c in zip(finer, chunks, strict=True) if a.name in "yx"
+        ):
+            break
+        steps = step_factors(finer, factors)
+        if all(step == 1 for step in steps):
+            if levels is None:
+                break
+            raise PlanError(
+                f"levels={levels} is too many: level {len(out) - 1} has shape "
+                f"{_times(out[-1].shape)} and can't be coarsened; use levels={len(out)}"
+            )
+        out.append(
+            level(
+                tuple(coarsen_axis(a, f, method) for a, f in zip(finer, steps, strict=True)), steps
+            )
+        )
+    itemsize = np.dtype(image.dtype).itemsize
+    max_pixels = memory_budget // BYTES_PER_BLOCK_BYTE // itemsize
+    passes, in_flight = _plan_passes(tuple(out), source_chunks, max_pixels, workers)
+    again = 0
+    if source_chunks is not None:
+        again = n_recomputed(image.shape, passes[0].block, source_chunks)
+    return PyramidPlan(
+        format=format,
+        image=image,
+        levels=tuple(out),
+        method=method,
+        passes=passes,
+        in_flight=in_flight,
+        n_recomputed=again,
+        losses=losses,
+    )
+
+
+def _checked_method(image: ImageSpec, method: str | None) -> Method:
+    if method is None:
+        return "mode" if image.kind == "labels" else "mean"
+    if method not in METHODS:
+        raise PlanError(f"method={method!r} is not known; use one of {', '.join(METHODS)}")
+    if image.kind == "labels" and method in ("mean", "median"):
+        raise PlanError(
+            f"method={method!r} would invent labels between neighbours; use 'mode' or 'nearest'"
+        )
+    return method  # type: ignore[return-value]
+
+
+def _plan_passes(
+    levels: tuple[Level, ...],
+    source_chunks: SourceChunks | None,
+    max_pixels: int,
+    workers: int,
+) -> tuple[tuple[Pass, ...], int]:
+    """Return the passes, and how many of their blocks fit `max_pixels` at the same time.
+
+    A pass takes as many levels as its blocks can feed within ``max_pixels / workers``; where that
+    is level 0 alone, one block at a time may take all of it, since reading level 0 back would
+    cost as much again as reading the source.
+    """
+    passes: list[Pass] = []
+    done, in_flight = 0, workers
+    while done < len(levels):
+        reads = max(0, done - 1)
+        walk = None
+        for n_parallel in (in_flight, 1):
+            walk = _longest_pass(levels, reads, done, max_pixels // n_parallel)
+            if walk.writes[-1] > reads or done == len(levels) - 1:
+                break
+        assert walk is not None
+        if not passes and source_chunks is not None:
+            bound = max(max_pixels // in_flight, prod(walk.block))
+            walk = replace(
+                walk, block=aligned_block(walk.shapes[0], walk.block, source_chunks, bound)
+            )
+        in_flight = max(1, min(in_flight, max_pixels // prod(walk.block)))
+        passes.append(walk)
+        done = walk.writes[-1] + 1
+    return tuple(passes), in_flight
+
+
+def _longest_pass(levels: tuple[Level, ...], reads: int, first: int, max_pixels: int) -> Pass:
+    """Return the pass from level `reads` that writes most levels from `first` on within bounds."""
+    best = None
+    total = (1,) * len(levels[0].axes)  # pixels of level `reads` that became one
+    factors = [total] if first == reads else []
+    for last in range(first, len(levels)):
+        if last > reads:
+            total = tuple(a * b for a, b in zip(total, levels[last].factors, strict=True))
+            factors.append(total)
+        writes = tuple(range(first, last + 1))
+        shapes = (levels[reads].shape, *(levels[i].shape for i in writes))
+        units = tuple(levels[i].write_unit for i in writes)
+        block = block_shape(shapes, units, tuple(factors))
+        if best is not None and prod(block) > max_pixels:
+            break
+        best = Pass(reads=reads, writes=writes, shapes=shapes, factors=tuple(factors), block=block)
+    assert best is not None
+    return best
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _scales(level: Level) -> str:
+    """Return the spacing of the space axes, as people write it."""
+    space = [a for a in level.axes if a.type == "space"]
+    numbers = " x ".join(f"{a.scale:.6g}" for a in space)
+    units = {a.unit for a in space if a.calibrated}
+    return f"{numbers} {units.pop() or ''}".rstrip() if len(units) == 1 else f"{numbers}"
