@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbexport.stores import ProgressOption, TargetPath, WriteReport
 
 
-@xr.register_dataarray_accessor("bioexport")
+@xr.register_dataarray_accessor("bioexport")  # type: ignore[no-untyped-call]
 class BioExport:
     """Export this DataArray; shown by itself, it says what was understood of it."""
 
@@ -165,7 +165,7 @@ class BioExport:
         return _shown(self._obj)
 
 
-@xr.register_dataset_accessor("bioexport")
+@xr.register_dataset_accessor("bioexport")  # type: ignore[no-untyped-call]
 class DatasetBioExport:
     """Each data variable of this Dataset is one image."""
 
@@ -182,7 +182,7 @@ class DatasetBioExport:
         return page("Dataset", *(_shown(da) for da in self._obj.data_vars.values()))
 
 
-@xr.register_datatree_accessor("bioexport")
+@xr.register_datatree_accessor("bioexport")  # type: ignore[no-untyped-call]
 class DataTreeBioExport:
     """Each data variable of each node of this DataTree is one image."""
 
@@ -222,5 +222,5 @@ def _shown(da: xr.DataArray) -> Markup:
     image = _understood(da)
     if isinstance(image, Exception):
         problems = getattr(image, "problems", (image,))
-        return page(strong(da.name or "image"), bullets("Can't be exported yet", problems))
+        return page(strong(da.name), bullets("Can't be exported yet", problems))
     return Markup(image._repr_html_())

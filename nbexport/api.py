@@ -409,8 +409,8 @@ def _planar(factors: Factors, dims: Sequence[str]) -> Factors:
         for name in "tz":
             if name in dims and factors.get(name, 1) != 1:
                 raise PlanError(
-                    f"factors[{name!r}]={factors[name]!r} is not possible in OME-TIFF, whose levels "
-                    "all have the same planes; leave it out, or write an OME-Zarr"
+                    f"factors[{name!r}]={factors[name]!r} is not possible in OME-TIFF, whose "
+                    "levels all have the same planes; leave it out, or write an OME-Zarr"
                 )
     return factors
 
@@ -434,7 +434,7 @@ def _with_ome_type(described: Described) -> Described:
         if dtype is None:
             value = high if high > np.iinfo(words[-1]).max else low
             raise DtypeError(
-                f"pixel value {value} does not fit {words[-1]}, the widest integer type of OME-TIFF; "
+                f"pixel value {value} does not fit {words[-1]}, the widest integer of OME-TIFF; "
                 "write an OME-Zarr, or cast with da.astype('float64')"
             )
         note = f"pixels are written as {dtype}: OME-TIFF has no {image.dtype}, and all values fit"

@@ -169,7 +169,8 @@ def assert_same_image(actual: xr.DataArray, expected: xr.DataArray, *, rtol: flo
             [other.scale, other.position(0), other.position(other.size - 1)],
             rtol=rtol,
         )
-        assert same and close, f"axis {axis} is not {other}"
+        if not (same and close):
+            raise AssertionError(f"axis {axis} is not {other}")
     assert ours[1] == theirs[1], f"channels {ours[1]} are not {theirs[1]}"
     np.testing.assert_array_equal(ours[2], theirs[2])
 

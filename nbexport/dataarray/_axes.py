@@ -222,7 +222,8 @@ def build_axis(
         size=size,
         scale=scale,
         translation=start,
-        unit=unit,
+        # A unit without a step or a position would turn "unknown" into "1 micrometer".
+        unit=unit if calibrated or start else None,
         positions=positions,
         calibrated=calibrated,
     )
@@ -250,8 +251,8 @@ def _axis_unit(
     fits = unit is None or (is_time(unit) if name == "t" else is_length(unit))
     if not fits:
         raise AxisError(
-            f"unit {str(text)!r} of {dim!r} is a {'length' if name == 't' else 'time'}; axis {name} "
-            f"needs a {'time' if name == 't' else 'length'}, pass units={{{name!r}: …}}"
+            f"unit {str(text)!r} of {dim!r} is a {'length' if name == 't' else 'time'}; axis "
+            f"{name} needs a {'time' if name == 't' else 'length'}, pass units={{{name!r}: …}}"
         )
     return unit
 

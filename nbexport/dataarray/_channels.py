@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -145,10 +146,8 @@ def _fill_labels(coord: xr.DataArray, found: list[dict[str, Any]], hints: Hints)
     if values.dtype.kind in "iuf":
         unit = _unit_text(coord) or hints.units.get("c")
         length = None
-        try:
+        with suppress(UnknownUnitError):
             length = parse_unit(unit) if unit else None
-        except UnknownUnitError:
-            pass
         named = all(entry.get("label") for entry in found)
         for entry, value in zip(found, values, strict=True):
             if length is not None and is_length(length):
@@ -171,7 +170,8 @@ def _fill_from_wishes(wishes: Sequence[ChannelWish] | None, found: list[dict[str
         )
     if len(wishes) != len(found):
         raise ChannelError(
-            f"channels has {len(wishes)} entries, the data have {len(found)} channels; give one each"
+            f"channels has {len(wishes)} entries, the data have {len(found)} channels; "
+            "give one each"
         )
     for wish, entry in zip(wishes, found, strict=True):
         if isinstance(wish, Channel):

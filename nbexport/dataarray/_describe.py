@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from os import PathLike, fspath
 from typing import Any, Final, get_args
 
@@ -309,17 +310,24 @@ def _by_axis(
 
 def _acquired(da: xr.DataArray, hints: Hints) -> str | None:
     """Return the date of the recording from attrs or scalar coords, as ISO 8601."""
-    values = {str(k): v for k, v in da.attrs.items()}
-    values |= {str(k): c.values for k, c in da.coords.items() if c.ndim == 0}
-    for key, value in values.items():
-        if key.lower() in ACQUIRED_WORDS or np.asarray(value).dtype.kind == "M":
-            try:
-                date = str(np.datetime_as_string(np.datetime64(value), unit="ms"))
-            except (TypeError, ValueError):
-                continue
-            hints.used.add(key)
-            return date
+    scalars = {str(k): c.values[()] for k, c in da.coords.items() if c.ndim == 0}
+    for key, value in ({str(k): v for k, v in da.attrs.items()} | scalars).items():
+        if key.lower() in ACQUIRED_WORDS or isinstance(value, np.datetime64 | datetime):
+            date = _iso_date(value)
+            if date is not None:
+                hints.used.add(key)
+                return date
     return None
+
+
+def _iso_date(value: Any) -> str | None:
+    if isinstance(value, np.datetime64) and not np.isnat(value):
+        return str(np.datetime_as_string(value, unit="ms"))
+    try:
+        date = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    return date.isoformat() if isinstance(date, datetime) else None
 
 
 def _attributes(
@@ -343,7 +351,8 @@ def _attributes(
             text = json.dumps(value, default=_plain, allow_nan=False)
         except (TypeError, ValueError):
             findings.losses.append(
-                f"attribute {key!r} is a {type(value).__name__} that JSON can't hold; it was left out"
+                f"attribute {key!r} is a {type(value).__name__} that JSON can't hold; "
+                "it was left out"
             )
             continue
         if len(text) > _MAX_ATTRIBUTE_LENGTH:

@@ -34,7 +34,7 @@ def read_hints(da: xr.DataArray, axis_dims: Dims) -> Hints:
 
 
 def _plain_attrs(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
-    """A pixel size in an attribute: one number, (z, y, x), or by axis; and a unit beside it."""
+    """Read a pixel size: one number, (z, y, x), or by axis; and a unit beside it."""
     for key, value in da.attrs.items():
         if str(key).lower() not in PIXEL_SIZE_WORDS:
             continue
@@ -70,7 +70,7 @@ def _ome(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
 
 def _bioio_czi(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
     """bioio-czi: coords in micrometres without saying so; the rest in Zeiss's XML tree."""
-    root = da.attrs.get("unprocessed")
+    root: Any = da.attrs.get("unprocessed")
     if getattr(root, "tag", None) != "ImageDocument":
         return
     hints.used.add("unprocessed")
@@ -81,21 +81,20 @@ def _bioio_czi(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
         axis = str(distance.get("Id", "")).lower()
         if value and axis in _SPACE:
             hints.scale[axis] = float(value) * 1e6  # metres
-    entries = []
     shown = {
         node.get("Name"): node.findtext("Color")
         for node in root.findall(".//DisplaySetting/Channels/Channel")
     }
-    for node in root.findall(".//Information/Image/Dimensions/Channels/Channel"):
-        entries.append(
-            {
-                "label": node.get("Name") or node.get("Id"),
-                "color": shown.get(node.get("Name")),
-                "emission_nm": node.findtext("EmissionWavelength"),
-                "excitation_nm": node.findtext("ExcitationWavelength"),
-                "fluor": node.findtext("Fluor"),
-            }
-        )
+    entries = [
+        {
+            "label": node.get("Name") or node.get("Id"),
+            "color": shown.get(node.get("Name")),
+            "emission_nm": node.findtext("EmissionWavelength"),
+            "excitation_nm": node.findtext("ExcitationWavelength"),
+            "fluor": node.findtext("Fluor"),
+        }
+        for node in root.findall(".//Information/Image/Dimensions/Channels/Channel")
+    ]
     hints.channels = _picked(entries, da, axis_dims)
 
 
@@ -153,7 +152,7 @@ def _bioio_zarr(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
 def _nd2(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
     """nd2: coords in micrometres and milliseconds without saying so; colours in attrs."""
     metadata = da.attrs.get("metadata")
-    inner = metadata.get("metadata") if isinstance(metadata, Mapping) else None
+    inner: Any = metadata.get("metadata") if isinstance(metadata, Mapping) else None
     if not hasattr(inner, "channels"):
         return
     hints.used.add("metadata")

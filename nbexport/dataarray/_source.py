@@ -55,5 +55,5 @@ class PixelSource:
 
     def extremes(self) -> tuple[int, int]:
         """Return the smallest and the largest value of integer pixels in memory."""
-        data = self._variable._data
-        return int(data.min()), int(data.max())
+        pixels = np.asarray(self._variable._data)
+        return int(pixels.min()), int(pixels.max())

@@ -7,6 +7,7 @@ kernel would hold other bytes than the first. Source: the OME 2016-06 schema.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any, Final
 
 from ome_types import OME
@@ -31,18 +32,17 @@ def ome_xml(plan: PyramidPlan) -> str:
     notes = _annotations(image)
     ome = OME(
         creator=f"nbexport {__version__}",
+        structured_annotations=om.StructuredAnnotations(map_annotations=notes) if notes else None,
         images=[
             om.Image(
                 id="Image:0",
                 name=legal_text(image.name),
-                acquisition_date=image.acquired,
+                acquisition_date=datetime.fromisoformat(image.acquired) if image.acquired else None,
                 pixels=_pixels(image),
                 annotation_refs=[om.AnnotationRef(id=note.id) for note in notes],
             )
         ],
     )
-    if notes:
-        ome.structured_annotations = om.StructuredAnnotations(map_annotations=notes)
     return ome.to_xml()
 
 

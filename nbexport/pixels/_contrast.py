@@ -77,15 +77,15 @@ def display_windows(
         by_channel[channel].append(pixels.ravel())
     windows = []
     for parts in by_channel:
-        values = np.concatenate(parts) if parts else np.zeros(0)
+        values: npt.NDArray[Any] = np.concatenate(parts) if parts else np.zeros(0)
         dtype = values.dtype
         if dtype.kind == "c":
             values = np.abs(values)
-        values = values[np.isfinite(values)] if dtype.kind in "fc" else values
-        values = values.astype(np.float64)
-        low, high = (
-            (float(v) for v in np.percentile(values, _PERCENTILES)) if values.size else (0, 1)
-        )
+        if dtype.kind in "fc":
+            values = values[np.isfinite(values)]
+        low, high = 0.0, 1.0
+        if values.size:
+            low, high = (float(v) for v in np.percentile(values.astype(np.float64), _PERCENTILES))
         if not low < high:
             # A constant channel needs a window too; nextafter serves values where 1 is lost.
             high = max(low + 1.0, float(np.nextafter(low, np.inf)))

@@ -139,7 +139,7 @@ def _median(pixels: Array, factors: tuple[int, ...]) -> Array:
     if pixels.dtype.kind == "f":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN blocks stay NaN
-            return np.nanmedian(stack.astype(np.float64), axis=0).astype(pixels.dtype)
+            return np.asarray(np.nanmedian(stack.astype(np.float64), axis=0), pixels.dtype)
     stack.sort(axis=0)
     n = len(stack)
     low, high = stack[(n - 1) // 2], stack[n // 2]

@@ -63,6 +63,6 @@ def aligned_block(
         first = lengths[0]
         regular = all(n == first for n in lengths[:-1]) and lengths[-1] <= first
         length = min(lcm(step, first), size) if regular else size
-        if prod(grown[:axis] + [length] + grown[axis + 1 :]) <= max_pixels:
+        if prod([*grown[:axis], length, *grown[axis + 1 :]]) <= max_pixels:
             grown[axis] = length
     return tuple(grown)

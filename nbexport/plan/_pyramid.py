@@ -126,10 +126,11 @@ class PyramidPlan:
         return again / prod(self.levels[0].shape)
 
     def __repr__(self) -> str:
-        lines = [
+        title = (
             f"<PyramidPlan {self.format} {self.image.name!r} {self.image.dtype}, "
             f"{len(self.levels)} levels by {self.method}, {human_nbytes(self.nbytes)}>"
-        ]
+        )
+        lines = [title]
         lines += [
             f"  {i}: {' x '.join(map(str, level.shape))}  {_scales(level)}  "
             f"{self._chunk_word} {_times(level.chunks)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -96,7 +96,7 @@ class Walk(Generic[R]):
         last = plan.levels[-1]
         self._strides = sample_strides({a.name: a.size for a in last.axes}) if sampled else None
 
-    def run(self, walk: Pass, source: Source) -> Iterator[Done[R]]:
+    def run(self, walk: Pass, source: Source) -> Generator[Done[R]]:
         """Yield the blocks of `walk` as they finish, in their own order.
 
         At most ``plan.in_flight`` blocks are worked on, beside the one that was yielded. Closing

@@ -144,7 +144,8 @@ def _local_path(target: TargetPath) -> Path:
                 f"target {text!r} is a {parts.scheme} URL; this version writes to local paths only"
             )
         text = url2pathname(parts.path)
-    return Path(os.path.abspath(Path(text).expanduser()))
+    # absolute(), not resolve(): a link to a folder is the user's name for it.
+    return Path(text).expanduser().absolute()
 
 
 def _is_own_kind(path: Path, format: Format) -> bool:

@@ -141,7 +141,7 @@ class _Encoder:
             padded[: tile.shape[0], : tile.shape[1]] = tile
             tile = padded
         if self.predictor:
-            tile = imagecodecs.delta_encode(np.ascontiguousarray(tile), axis=1)
+            tile = np.asarray(imagecodecs.delta_encode(np.ascontiguousarray(tile), axis=1))
         raw = tile.tobytes()
         return raw if self._codec is None else self._codec(raw)
 
