@@ -120,8 +120,8 @@ def read_positions(coord: xr.DataArray, dim: str, findings: Findings) -> Positio
     start = None
     if values.dtype.kind in "mM":
         bad = np.isnat(values)
-        if values.dtype.kind == "M" and not bad.any():
-            start = str(np.datetime_as_string(values[0], unit="ms"))
+        if values.dtype.kind == "M":
+            start = None if bad[0] else str(np.datetime_as_string(values[0], unit="ms"))
             values = values - values[0]
         values = np.where(bad, np.nan, values / np.timedelta64(1, "ns") / 1e9)
         unit = "second"

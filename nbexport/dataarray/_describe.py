@@ -152,7 +152,10 @@ def read(
         if dtype != da.dtype.newbyteorder("=").name:
             findings.notes.append(f"{da.dtype.name} pixels are written as {dtype}")
     matched = match_dims(da, dims or {}, findings)
-    findings.raise_all(f"DataArray {title!r}")  # without axes there is nothing to go on with
+    if not {"y", "x"} <= set(matched.values()) or any(
+        isinstance(problem, AxisError) for problem in findings.problems
+    ):
+        findings.raise_all(f"DataArray {title!r}")  # without axes there is nothing to go on with
     axis_dims = {axis: dim for dim, axis in matched.items()}
     hints = read_hints(da, axis_dims)
     findings.notes += hints.notes

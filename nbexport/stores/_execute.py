@@ -104,17 +104,15 @@ class Walk(Generic[R]):
         """
         pool = ThreadPoolExecutor(self._plan.in_flight, thread_name_prefix="nbexport")
         blocks = walk.blocks()
-        queue = deque(
-            pool.submit(self._work, walk, block, source)
-            for block in islice(blocks, self._plan.in_flight)
-        )
+        queue: deque[Future[Done[R]]] = deque()
         try:
+            for block in islice(blocks, self._plan.in_flight):
+                queue.append(pool.submit(self._work, walk, block, source))
             while queue:
                 done = _result(queue[0])
                 queue.popleft()
-                queue.extend(
-                    pool.submit(self._work, walk, block, source) for block in islice(blocks, 1)
-                )
+                for block in islice(blocks, 1):
+                    queue.append(pool.submit(self._work, walk, block, source))
                 self._tell(walk, done.block)
                 yield done
         except BaseException:
