@@ -94,10 +94,10 @@ def channel_coords(da: xr.DataArray, dim: str | None) -> dict[str, tuple[str, xr
         along = coord.dims == (dim,) if dim is not None else False
         if name == dim or not (along or coord.ndim == 0):
             continue
-        if name.lower() in AXIS_WORDS["c"] and dim is None:
-            found[name] = ("label", coord)
-        elif name.lower() in _WORD_TO_FIELD:
+        if name.lower() in _WORD_TO_FIELD:
             found[name] = (_WORD_TO_FIELD[name.lower()], coord)
+        elif name.lower() in AXIS_WORDS["c"] and dim is None:
+            found[name] = ("label", coord)
     return found
 
 

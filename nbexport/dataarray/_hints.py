@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from nbexport.dataarray._vocabulary import UNIT_KEYS
 from nbexport.errors import DescribeError, ExportError
 
 
@@ -72,3 +77,25 @@ class Findings:
             raise self.problems[0]
         if self.problems:
             raise DescribeError(subject, self.problems)
+
+
+def bare_numbers(da: xr.DataArray, dim: str) -> npt.NDArray[np.float64] | None:
+    """Return the coordinate of `dim` where it is numbers without a unit, else None."""
+    if dim not in da.coords:
+        return None
+    coord = da.coords[dim]
+    if hasattr(coord.variable._data, "magnitude") or coord.dtype.kind not in "iuf":
+        return None
+    if any(coord.attrs.get(key) for key in UNIT_KEYS):
+        return None
+    return np.asarray(coord.values, dtype=np.float64)
+
+
+def steps_by(da: xr.DataArray, dim: str, step: float) -> bool:
+    """Return whether the coordinate of `dim` is a reader's own: even steps of `step`, no unit.
+
+    Readers number the pixels where they know nothing. What the caller assigned has other steps or
+    a unit, and counts.
+    """
+    values = bare_numbers(da, dim)
+    return values is not None and bool(np.allclose(np.diff(values), step, rtol=1e-4))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from nbexport.dataarray._hints import Hints
+from nbexport.dataarray._hints import Hints, bare_numbers, steps_by
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit
 from nbexport.model import convert, is_length, is_time
 
@@ -16,12 +16,13 @@ from nbexport.model import convert, is_length, is_time
 def find_ome(da: xr.DataArray) -> tuple[str, Any] | None:
     """Return (key, OME object) of the OME metadata among the attrs, or None.
 
-    Text is parsed by ome-types, unless it declares entities: nothing honest needs those here.
+    Text is parsed by ome-types, unless it has a DTD, which could declare entities: no honest one
+    has.
     """
     for key, value in da.attrs.items():
         if hasattr(value, "images") and hasattr(value, "to_xml"):
             return str(key), value
-        if isinstance(value, str) and "<OME" in value[:2000] and "<!" not in _head(value):
+        if isinstance(value, str) and "<OME" in value[:2000] and "<!DOCTYPE" not in value:
             from ome_types import from_xml
 
             try:
@@ -53,11 +54,6 @@ def read_ome(ome: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hi
     _read_channels(pixels, da, axis_dims, hints)
 
 
-def _head(text: str) -> str:
-    """Return what stands before the root element, less the XML declaration and comments."""
-    return text[: text.index("<OME")].replace("<!--", "")
-
-
 def _matching_image(
     ome: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hints
 ) -> Any | None:
@@ -72,12 +68,12 @@ def _matching_image(
             getattr(pixels, f"size_{axis}", None) == da.sizes[dim]
             for axis, dim in axis_dims.items()
         )
-        names = [channel.name for channel in pixels.channels] == labels
+        keys = [channel.name or channel.id for channel in pixels.channels]
+        names = bool(labels) + (keys == labels) if set(labels) <= set(keys) else 0
         steps = 0
         for axis in "xyz":
-            dim = axis_dims.get(axis)
-            if dim in da.coords and da.sizes[dim] > 1:
-                values = np.asarray(da.coords[dim].values[:2], dtype=float)
+            values = bare_numbers(da, axis_dims.get(axis, ""))
+            if values is not None and len(values) > 1:
                 size = getattr(pixels, f"physical_size_{axis}") or 0.0
                 steps += bool(np.isclose(abs(values[1] - values[0]), size))
         return sizes, names, steps
@@ -102,7 +98,9 @@ def _read_time(pixels: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hint
         hints.units["t"] = str(next(iter(first.values())).delta_t_unit.value)
         if dim is not None and da.sizes[dim] == len(first):
             hints.times = tuple(float(first[t].delta_t) for t in sorted(first))
-    elif dim is not None:
+            if steps_by(da, dim, 0.0):  # bioio-nd2 gives 0 for all frames where it knows no period
+                hints.uncalibrated.add("t")
+    elif dim is not None and steps_by(da, dim, 1.0):
         # bioio numbers the frames where the file knows no times; that is no time coordinate.
         hints.uncalibrated.add("t")
 
@@ -129,17 +127,21 @@ def _read_channels(
             entries[plane.the_c]["exposure_s"] = _in(
                 float(plane.exposure_time), str(plane.exposure_time_unit.value), "second"
             )
-    hints.channels = pick_channels(entries, _labels(da, axis_dims))
+    # bioio names a channel without a name by its ID.
+    keys = [str(channel.name or channel.id) for channel in pixels.channels]
+    hints.channels = pick_channels(entries, keys, _labels(da, axis_dims))
 
 
-def pick_channels(entries: list[dict[str, Any]], labels: list[str]) -> list[dict[str, Any]]:
-    """Return the entries that stand for the channels called `labels`.
+def pick_channels(
+    entries: list[dict[str, Any]], keys: list[str], labels: list[str]
+) -> list[dict[str, Any]]:
+    """Return the entries, called `keys`, that stand for the channels called `labels`.
 
     A DataArray may hold some of the channels of its file; their names then say which.
     """
-    by_label = {entry["label"]: entry for entry in entries}
-    if len(by_label) == len(entries) and labels and all(label in by_label for label in labels):
-        return [by_label[label] for label in labels]
+    by_key = dict(zip(keys, entries, strict=True))
+    if len(by_key) == len(entries) and labels and all(label in by_key for label in labels):
+        return [by_key[label] for label in labels]
     return entries
 
 

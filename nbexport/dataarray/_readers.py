@@ -7,16 +7,20 @@ where it is used. All values are duck-typed: no reader is imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
 import xarray as xr
 
-from nbexport.dataarray._hints import Hints
+from nbexport.dataarray._color import parse_color
+from nbexport.dataarray._hints import Hints, bare_numbers, steps_by
 from nbexport.dataarray._ome import find_ome, pick_channels, read_ome
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit
-from nbexport.dataarray._vocabulary import PIXEL_SIZE_WORDS, UNIT_KEYS
+from nbexport.dataarray._vocabulary import NO_UNIT_WORDS, PIXEL_SIZE_WORDS, UNIT_KEYS
 from nbexport.model import is_length
 
 Dims = Mapping[str, str]
@@ -30,7 +34,37 @@ def read_hints(da: xr.DataArray, axis_dims: Dims) -> Hints:
     hints = Hints()
     for reader in _READERS:
         reader(da, axis_dims, hints)
+    _drop_impossible(hints)
     return hints
+
+
+def _drop_impossible(hints: Hints) -> None:
+    """Drop what a file says and nothing can mean: a broken file is not the caller's mistake."""
+    for axis, size in list(hints.scale.items()):
+        if not (isfinite(size) and size > 0):
+            hints.notes.append(f"the metadata gives {axis} the size {size}, which was ignored")
+            del hints.scale[axis]
+    hints.translation = {axis: v for axis, v in hints.translation.items() if isfinite(v)}
+    for entry in hints.channels:
+        for field, usable in (("color", _is_color), ("window", _is_window)):
+            if field in entry and not usable(entry[field]):
+                hints.notes.append(f"the metadata has the {field} {entry[field]!r}; it was ignored")
+                del entry[field]
+
+
+def _is_color(value: Any) -> bool:
+    try:
+        parse_color(value)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _is_window(value: Any) -> bool:
+    try:
+        return bool(float(value["start"]) < float(value["end"]))
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _plain_attrs(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
@@ -76,11 +110,14 @@ def _bioio_czi(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
     hints.used.add("unprocessed")
     hints.notes.append("Zeiss metadata in attrs['unprocessed'] was read for sizes and channels")
     hints.units |= dict.fromkeys(_SPACE, "um") | {"t": "s"}
+    acquired = root.findtext(".//Information/Image/AcquisitionDateAndTime")
+    with suppress(TypeError, ValueError):
+        hints.acquired = datetime.fromisoformat(acquired).isoformat()
     for distance in root.findall(".//Scaling/Items/Distance"):
-        value = distance.findtext("Value")
+        metres = _float(distance.findtext("Value"))
         axis = str(distance.get("Id", "")).lower()
-        if value and axis in _SPACE:
-            hints.scale[axis] = float(value) * 1e6  # metres
+        if metres and axis in _SPACE:
+            hints.scale[axis] = metres * 1e6
     shown = {
         node.get("Name"): node.findtext("Color")
         for node in root.findall(".//DisplaySetting/Channels/Channel")
@@ -88,7 +125,7 @@ def _bioio_czi(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
     entries = [
         {
             "label": node.get("Name") or node.get("Id"),
-            "color": shown.get(node.get("Name")),
+            "color": _zeiss_color(shown.get(node.get("Name"))),
             "emission_nm": node.findtext("EmissionWavelength"),
             "excitation_nm": node.findtext("ExcitationWavelength"),
             "fluor": node.findtext("Fluor"),
@@ -99,54 +136,119 @@ def _bioio_czi(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
 
 
 def _bioio_imagej(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
-    """bioio-tifffile: no coords at all; sizes in TIFF tags, units in ImageJ's description."""
+    """bioio-tifffile: no coords at all; sizes in TIFF tags, units in ImageJ's description.
+
+    bioio-ome-tiff leaves the same tags, beside an OME object that says more.
+    """
     tags, text = da.attrs.get("unprocessed"), da.attrs.get("processed")
-    if not isinstance(tags, Mapping) or 256 not in tags:
+    if not isinstance(tags, Mapping) or 256 not in tags or not isinstance(text, str | None):
         return
     hints.used |= {"unprocessed", "processed"}
-    lines = text.splitlines() if isinstance(text, str) and text.startswith("ImageJ=") else []
+    lines = text.splitlines() if text and text.startswith("ImageJ=") else []
     said = dict(line.split("=", 1) for line in lines if "=" in line)
     unit = said.get("unit") or {2: "inch", 3: "centimeter"}.get(int(tags.get(296, 1) or 1))
-    if not said and unit == "inch":
-        return  # the default of most writers, which says nothing of the specimen
+    if said.get("mode") == "composite" and "s" in axis_dims:
+        _note_composite(axis_dims["s"], hints)
+    if (not said and unit == "inch") or str(unit).lower() in NO_UNIT_WORDS:
+        unit = None  # inches are the default of most writers, which says nothing of the specimen
     for axis, tag in (("x", 282), ("y", 283)):
         resolution = tags.get(tag)
         if isinstance(resolution, tuple) and resolution[0] and unit:
             hints.scale[axis] = resolution[1] / resolution[0]
             hints.units[axis] = unit
-    if "spacing" in said and unit:
-        hints.scale["z"], hints.units["z"] = abs(float(said["spacing"])), unit
-    if float(said.get("finterval", 0)) > 0:
-        hints.scale["t"], hints.units["t"] = float(said["finterval"]), said.get("tunit", "s")
-    hints.notes.append("ImageJ's metadata in attrs was read for pixel sizes and times")
+    step = _float(said.get("spacing"))
+    if step and unit:
+        hints.scale["z"], hints.units["z"] = abs(step), unit
+    interval = _float(said.get("finterval"))
+    if interval and interval > 0:
+        hints.scale["t"], hints.units["t"] = interval, said.get("tunit", "s")
+    if hints.scale:
+        source = "ImageJ's description" if said else "the TIFF tags"
+        hints.notes.append(f"{source} in attrs was read for pixel sizes and times")
+
+
+def _note_composite(dim: str, hints: Hints) -> None:
+    """Say that ImageJ keeps three channels as samples: nothing else tells them from RGB."""
+    hints.notes.append(
+        "ImageJ shows the samples of this file as channels; if that is what they are, "
+        f"pass dims={{{dim!r}: 'c'}}"
+    )
 
 
 def _bioio_zarr(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
-    """bioio-ome-zarr: no coords; everything in the attributes of the group."""
-    attributes = getattr(da.attrs.get("unprocessed"), "attributes", None)
+    """bioio-ome-zarr: a coordinate for c only; the rest in the attributes of the group.
+
+    These are the same whichever resolution level was opened.
+    """
+    group = da.attrs.get("unprocessed")
+    attributes = getattr(group, "attributes", None)
     if not isinstance(attributes, Mapping):
         return
     ome = attributes.get("ome", attributes)
-    multiscales = ome.get("multiscales")
-    if not multiscales or "axes" not in multiscales[0]:
+    image: Mapping[str, Any] = next(iter(ome.get("multiscales") or ()), {})
+    axes = image.get("axes") or ()
+    levels = image.get("datasets") or ()
+    if not axes or not levels or not all(isinstance(axis, Mapping) for axis in axes):
         return
+    names = [str(axis["name"]) for axis in axes]
+    told = _zarr_level(da, group, [str(entry["path"]) for entry in levels], names, axis_dims)
+    level = told or 0
     hints.used.add("unprocessed")
-    hints.notes.append("pixel sizes are those of level 0 of the OME-Zarr, read from attrs")
-    axes = multiscales[0]["axes"]
-    for transform in multiscales[0]["datasets"][0]["coordinateTransformations"]:
-        values = getattr(hints, transform["type"], None)
-        for axis, value in zip(axes, transform.get(transform["type"], ()), strict=False):
-            if isinstance(values, dict) and axis["name"] in "tzyx":
-                values[axis["name"]] = float(value)
-    hints.units |= {a["name"]: a["unit"] for a in axes if a.get("unit")}
-    # A scale of 1 without a unit is what writers put where they know nothing.
-    for name in [n for n, v in hints.scale.items() if v == 1 and n not in hints.units]:
-        del hints.scale[name]
-    entries = [
-        {"label": c.get("label"), "color": c.get("color"), "window": c.get("window")}
-        for c in ome.get("omero", {}).get("channels", ())
-    ]
+    hints.name = str(image["name"]) if image.get("name") else None
+    hints.notes.append(
+        f"pixel sizes are those of level {level} of the OME-Zarr, read from attrs"
+        + ("; if these pixels are a coarser level, pass scale={…}" if told is None else "")
+    )
+    scale, start = np.ones(len(names)), np.zeros(len(names))
+    # What stands beside the levels applies after what stands in one: there some keep the time step.
+    for place in (levels[level], image):
+        for transform in place.get("coordinateTransformations") or ():
+            if isinstance(transform.get("scale"), Sequence):
+                scale, start = scale * transform["scale"], start * transform["scale"]
+            elif isinstance(transform.get("translation"), Sequence):
+                start = start + transform["translation"]
+    units = {axis["name"]: axis["unit"] for axis in axes if axis.get("unit")}
+    hints.units |= units
+    for i, name in enumerate(names):
+        if name not in "tzyx":
+            continue
+        hints.translation[name] = float(start[i])
+        # A scale of 1 without a unit is what writers put where they know nothing.
+        if scale[i] != 1 or name in units:
+            hints.scale[name] = float(scale[i])
+    channels = (ome.get("omero") or {}).get("channels") or ()
+    entries = [{k: c.get(k) for k in ("label", "color", "window", "active")} for c in channels]
+    # nbexport's own stores keep what omero has no words for.
+    more = (attributes.get("nbexport") or {}).get("channels") or ()
+    if len(more) == len(entries):
+        entries = [entry | about for entry, about in zip(entries, more, strict=True)]
     hints.channels = _picked(entries, da, axis_dims)
+
+
+def _zarr_level(
+    da: xr.DataArray, group: Any, paths: list[str], names: list[str], axis_dims: Dims
+) -> int | None:
+    """Return which level `da` is, None where nothing tells: neither coords nor attrs do.
+
+    Dask pixels name the array they come from. Pixels in memory are told by their shape, where the
+    group has consolidated metadata.
+    """
+    if len(paths) == 1:
+        return 0
+    layers = getattr(getattr(da.variable._data, "dask", None), "layers", {})
+    sources = {
+        str(getattr(value, "path", ""))
+        for name, layer in layers.items()
+        if str(name).startswith("original-")
+        for value in layer.values()
+    }
+    for level, path in enumerate(paths):
+        if any(f"/{source}".endswith(f"/{path}") for source in sources):
+            return level
+    known = getattr(getattr(group, "consolidated_metadata", None), "flattened_metadata", {})
+    sizes = tuple(da.sizes[axis_dims[name]] if name in axis_dims else 1 for name in names)
+    shapes = [tuple(getattr(known.get(path), "shape", ())) for path in paths]
+    return shapes.index(sizes) if sizes in shapes else None
 
 
 def _nd2(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
@@ -173,21 +275,38 @@ def _nd2(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
         if calibration:
             hints.scale |= {a: v for a, v in zip("xyz", calibration, strict=True) if v}
     hints.channels = _picked(entries, da, axis_dims)
+    hints.acquired = _nikon_date(metadata)
+
+
+def _nikon_date(metadata: Any) -> str | None:
+    """Return when the recording began: the date of its first frame less that frame's time.
+
+    That is the date in the OME metadata of the same file.
+    """
+    try:
+        time = metadata["frame"].channels[0].time
+        began = time.absoluteJulianDayNumber - time.relativeTimeMs / 86_400_000
+        date = datetime(2000, 1, 1, 12, tzinfo=UTC) + timedelta(days=began - 2_451_545)
+    except (KeyError, IndexError, AttributeError, TypeError, OverflowError):
+        return None
+    return date.isoformat(timespec="milliseconds") if began > 0 else None
 
 
 def _gohlke(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
     """Czifile and tifffile: full unit names by dim in ``coord_units``, channels by name."""
-    units = da.attrs.get("coord_units")
-    if "coord_scales" in da.attrs or isinstance(units, Mapping):
-        hints.used |= {"coord_units", "coord_scales", "coord_offsets"}
+    units, steps = da.attrs.get("coord_units"), da.attrs.get("coord_scales")
+    if steps is not None or isinstance(units, Mapping):
+        hints.used |= {"coord_units", "coord_scales", "coord_offsets", "mpp"}
         hints.units |= {str(k).lower(): str(v) for k, v in (units or {}).items()}
+    if da.attrs.get("mode") == "composite" and "s" in axis_dims:
+        _note_composite(axis_dims["s"], hints)
     channels = da.attrs.get("channels")
     if isinstance(channels, Mapping) and all(isinstance(c, Mapping) for c in channels.values()):
         hints.used.add("channels")
         entries = [
             {
                 "label": name,
-                "color": about.get("Color"),
+                "color": _zeiss_color(about.get("Color")),
                 "emission_nm": about.get("EmissionWavelength"),
                 "excitation_nm": about.get("ExcitationWavelength"),
                 "fluor": about.get("Fluor") or about.get("DyeName"),
@@ -196,8 +315,11 @@ def _gohlke(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
         ]
         hints.channels = _picked(entries, da, axis_dims)
     elif "photometric" in da.attrs and not isinstance(units, Mapping):
-        # tifffile numbers the pixels where the file knows no size.
-        hints.uncalibrated |= {"x", "y"}
+        # tifffile numbers the pixels where the file knows no size, or gives their aspect alone.
+        known = steps if isinstance(steps, Mapping) else {}
+        for axis in "xy":
+            if axis in axis_dims and steps_by(da, axis_dims[axis], known.get(axis.upper(), 1.0)):
+                hints.uncalibrated.add(axis)
 
 
 def _liffile(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
@@ -229,7 +351,21 @@ def _spatialdata(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
         return
     for i, axis in enumerate(axes):
         hints.scale[axis] = float(diagonal[i])
-        hints.translation[axis] = float(matrix[i, -1] + diagonal[i] / 2)
+        start = _first_center(da, axis_dims[axis])
+        hints.translation[axis] = float(matrix[i, -1] + diagonal[i] * start)
+
+
+def _first_center(da: xr.DataArray, dim: str) -> float:
+    """Return where the first pixel lies, counted in pixels: 0.5, more after a crop.
+
+    Coarser levels have coords in pixels of the finest, 1, 3, 5, …, and a transformation of their
+    own.
+    """
+    values = bare_numbers(da, dim)
+    if values is None:
+        return 0.5
+    step = values[1] - values[0] if len(values) > 1 else 1.0
+    return float(values[0] / step) if step > 0 else 0.5
 
 
 def _picked(
@@ -240,10 +376,21 @@ def _picked(
     labels = []
     if dim in da.coords and da.coords[dim].dtype.kind in "UO":
         labels = [str(v) for v in np.atleast_1d(da.coords[dim].values)]
-    return pick_channels(
-        [{k: v for k, v in entry.items() if v is not None} for entry in entries if entry["label"]],
-        labels,
-    )
+    known = [{k: v for k, v in entry.items() if v is not None} for entry in entries]
+    return pick_channels(known, [str(entry.get("label")) for entry in known], labels)
+
+
+def _zeiss_color(text: Any) -> Any:
+    """Return a colour of a CZI, ``#AARRGGBB``, without its alpha."""
+    return f"#{text[3:]}" if isinstance(text, str) and len(text) == 9 else text
+
+
+def _float(text: Any) -> float | None:
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _by_axis(value: Any) -> dict[str, float]:
