@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -21,6 +22,8 @@ ChannelWish = Channel | Mapping[str, Any] | str
 """A label, the fields of a channel by name, or a whole Channel."""
 
 _FIELDS: Final = tuple(field.name for field in fields(Channel))
+# bioio's readers put OME ids where they find no names; names from attrs are better.
+_PLACEHOLDER: Final = re.compile(r"Channel:\d+:\d+")
 _WORD_TO_FIELD: Final = {word: name for name, words in CHANNEL_WORDS.items() for word in words}
 
 
@@ -157,7 +160,8 @@ def _fill_labels(coord: xr.DataArray, found: list[dict[str, Any]], hints: Hints)
                 entry["label"] = f"{value:g}"
         return
     for entry, value in zip(found, values, strict=True):
-        entry["label"] = str(value)
+        if not (entry.get("label") and _PLACEHOLDER.fullmatch(str(value))):
+            entry["label"] = str(value)
 
 
 def _fill_from_wishes(wishes: Sequence[ChannelWish] | None, found: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import isfinite
 from typing import Any, Final
 
@@ -275,21 +275,6 @@ def _nd2(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:
         if calibration:
             hints.scale |= {a: v for a, v in zip("xyz", calibration, strict=True) if v}
     hints.channels = _picked(entries, da, axis_dims)
-    hints.acquired = _nikon_date(metadata)
-
-
-def _nikon_date(metadata: Any) -> str | None:
-    """Return when the recording began: the date of its first frame less that frame's time.
-
-    That is the date in the OME metadata of the same file.
-    """
-    try:
-        time = metadata["frame"].channels[0].time
-        began = time.absoluteJulianDayNumber - time.relativeTimeMs / 86_400_000
-        date = datetime(2000, 1, 1, 12, tzinfo=UTC) + timedelta(days=began - 2_451_545)
-    except (KeyError, IndexError, AttributeError, TypeError, OverflowError):
-        return None
-    return date.isoformat(timespec="milliseconds") if began > 0 else None
 
 
 def _gohlke(da: xr.DataArray, axis_dims: Dims, hints: Hints) -> None:

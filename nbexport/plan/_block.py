@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from math import lcm, prod
 
 Box = tuple[tuple[int, int], ...]
@@ -66,7 +65,9 @@ class Pass:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the blocks one by one, last axis fastest: the order of TIFF's IFDs and tiles."""
-        for index, place in enumerate(product(*map(range, self.counts))):
+        counts = self.counts
+        for index in range(self.n_blocks):
+            place = _place(index, counts)
             reads = tuple(
                 (i * b, min((i + 1) * b, n))
                 for i, b, n in zip(place, self.block, self.shapes[0], strict=True)
@@ -87,6 +88,15 @@ class Pass:
                     break
                 writes.append((level, box))
             yield Block(index=index, reads=reads, writes=tuple(writes))
+
+
+def _place(index: int, counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the place of block `index` in a grid; itertools.product would hold every range."""
+    place = []
+    for count in reversed(counts):
+        index, i = divmod(index, count)
+        place.append(i)
+    return tuple(reversed(place))
 
 
 def block_shape(

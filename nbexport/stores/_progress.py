@@ -35,17 +35,18 @@ ProgressOption = bool | Callable[[Progress], object] | None
 
 
 @contextmanager
-def listener(option: ProgressOption, total: int) -> Iterator[Callable[[Progress], object]]:
-    """Open what listens to an export of `total` blocks, and close it afterwards."""
+def listener(
+    option: ProgressOption, total: int, what: str
+) -> Iterator[Callable[[Progress], object]]:
+    """Open what listens to an export of `total` blocks to `what`, and close it afterwards."""
     if callable(option):
         yield option
     elif option is True or (option is None and _someone_watches()):
         from tqdm.auto import tqdm
 
-        with tqdm(total=total, unit="block", leave=False) as bar:
+        with tqdm(total=total, desc=what, unit="block", leave=False) as bar:
 
             def show(progress: Progress) -> None:
-                bar.set_description_str(progress.what, refresh=False)
                 bar.set_postfix_str(human_nbytes(progress.nbytes), refresh=False)
                 bar.update(progress.done - bar.n)
 

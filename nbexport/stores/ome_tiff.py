@@ -64,7 +64,7 @@ def write_tiff(
     description = ome_xml(plan).encode()
     if bigtiff is None:
         bigtiff = _largest_nbytes(plan) + len(description) > _CLASSIC_NBYTES
-    with staged(target) as folder, listener(progress, plan.n_blocks) as report:
+    with staged(target) as folder, listener(progress, plan.n_blocks, target.name) as report:
         encoder = _Encoder(plan, compression)
         walk = Walk(plan, encoder.put, report, what=target.name, sampled=False)
         with (

@@ -47,7 +47,7 @@ def write_zarr(
     chunks are written too: a missing chunk would read as zeros, and a lost one as well.
     """
     begin = time.perf_counter()
-    with staged(target) as folder, listener(progress, plan.n_blocks) as report:
+    with staged(target) as folder, listener(progress, plan.n_blocks, target.name) as report:
         root = zarr.create_group(folder / target.name, zarr_format=3)
         arrays = _create_levels(root, plan, compression)
 
