@@ -176,14 +176,15 @@ def write_ome_zarr(
         channels=channels,
         kind=kind,
     )
-    report = write_zarr(
-        described.source,
-        plan,
-        path,
-        compression=compression,
-        progress=progress,
-        notes=described.image.notes,
-    )
+    with described.source.opened():
+        report = write_zarr(
+            described.source,
+            plan,
+            path,
+            compression=compression,
+            progress=progress,
+            notes=described.image.notes,
+        )
     return _warned(report)
 
 
@@ -294,15 +295,16 @@ def write_ome_tiff(
         channels=channels,
         kind=kind,
     )
-    report = write_tiff(
-        described.source,
-        plan,
-        path,
-        compression=compression,
-        bigtiff=bigtiff,
-        progress=progress,
-        notes=described.image.notes,
-    )
+    with described.source.opened():
+        report = write_tiff(
+            described.source,
+            plan,
+            path,
+            compression=compression,
+            bigtiff=bigtiff,
+            progress=progress,
+            notes=described.image.notes,
+        )
     return _warned(report)
 
 

@@ -50,11 +50,16 @@ def huge() -> xr.DataArray:
     return image("c", "y", "x").isel(c=slice(0, 2))
 
 
+def unknown_length() -> xr.DataArray:
+    zeros = dask_array.zeros((6, 4), chunks=3)
+    return xr.DataArray(zeros[zeros[:, 0] < 1], dims=("y", "x"))
+
+
 DESCRIPTION = {
     "unknown dim": (
         lambda: (image("foo", "y", "x"), {}),
         AxisError,
-        r"dim 'foo' of size 8 is not known \(take one entry with da\.isel\(foo=0\).*Known words are",
+        r"dim 'foo' of size 8 is not known \(take one entry with da\.isel\(foo=0\).*Known words",
     ),
     "several unknown dims": (
         lambda: (image("foo", "bar", "y", "x", size=2), {}),
@@ -86,6 +91,11 @@ DESCRIPTION = {
         lambda: (xr.DataArray(np.zeros((0, 5)), dims=("y", "x")), {}),
         AxisError,
         r"axis 'y' has size 0; an image needs at least one pixel",
+    ),
+    "length that dask does not know": (
+        lambda: (unknown_length(), {}),
+        AxisError,
+        r"dim 'y' has a length that dask does not know yet; call da\.data\.compute_chunk_sizes",
     ),
     "dims of a missing dim": (
         lambda: (image(), {"dims": {"depth": "z"}}),
@@ -467,8 +477,9 @@ def failing(message="the camera melted") -> xr.DataArray:
 @pytest.mark.parametrize("format", WRITERS)
 def test_a_source_that_fails_in_the_middle(format, tmp_path):
     target = tmp_path / NAMES[format]
-    with pytest.raises(SourceError, match=r"pixels at t 3:4, y 0:64, x 0:64 failed with Zero.*melted"
-                       ) as caught:
+    with pytest.raises(
+        SourceError, match=r"pixels at t 3:4, y 0:64, x 0:64 failed with Zero.*melted"
+    ) as caught:
         WRITERS[format](failing(), target, progress=False)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert list(tmp_path.iterdir()) == []
@@ -497,7 +508,7 @@ def test_a_progress_function_that_raises_stops_the_export(format, tmp_path):
 
 @pytest.mark.parametrize("format", WRITERS)
 def test_an_interrupt_does_not_wait_for_the_source(format, tmp_path):
-    """Ctrl-C arrives while a chunk computes that would never end; nothing is left, then or later."""
+    """Ctrl-C arrives while a chunk computes that never ends; nothing is left, then or later."""
     release, started = threading.Event(), threading.Event()
 
     def stuck(block):
@@ -574,6 +585,11 @@ LOSSES = {
         lambda: image().assign_attrs(handle=object()),
         r"attribute 'handle' is a object that JSON can't hold",
     ),
+    "colours of wrong length": (
+        None,
+        lambda: huge().assign_attrs(channel_colors=["red", "green", "blue"]),
+        r"attrs\['channel_colors'\] has 3 entries for 2 channels and was not used; give one each",
+    ),
     "NaN attribute": (
         None,
         lambda: image().assign_attrs(gain=float("nan")),
@@ -615,9 +631,10 @@ def test_what_is_lost_is_said(case, format, tmp_path):
     assert Path(report.target).exists()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert report.losses[0] in WRITERS[format](
-            make(), report.target, overwrite=True, progress=False
-        ).losses
+        assert (
+            report.losses[0]
+            in WRITERS[format](make(), report.target, overwrite=True, progress=False).losses
+        )
 
 
 def tree(path: Path) -> dict[str, bytes]:

@@ -95,6 +95,13 @@ def match_dims(da: xr.DataArray, wanted: Mapping[str, str], findings: Findings) 
         words = "; ".join(f"{axis}: {', '.join(words)}" for axis, words in AXIS_WORDS.items())
         findings.problems.append(AxisError(f"{'; '.join(wrong)}. Known words are {words}"))
     for dim, axis_name in matched.items():
+        if da.sizes[dim] != da.sizes[dim]:  # NaN
+            findings.problems.append(
+                AxisError(
+                    f"dim {dim!r} has a length that dask does not know yet; "
+                    "call da.data.compute_chunk_sizes() first"
+                )
+            )
         if axis_name == "s" and da.sizes[dim] not in (3, 4):
             findings.problems.append(
                 AxisError(

@@ -22,7 +22,7 @@ ChannelWish = Channel | Mapping[str, Any] | str
 """A label, the fields of a channel by name, or a whole Channel."""
 
 _FIELDS: Final = tuple(field.name for field in fields(Channel))
-# bioio's readers put OME ids where they find no names; names from attrs are better.
+# bioio's readers put OME ids where they find no names.
 _PLACEHOLDER: Final = re.compile(r"Channel:\d+:\d+")
 _WORD_TO_FIELD: Final = {word: name for name, words in CHANNEL_WORDS.items() for word in words}
 
@@ -45,7 +45,7 @@ def read_channels(
     found: list[dict[str, Any]] = [{} for _ in range(n_channels)]
     if len(hints.channels) == n_channels:
         found = [dict(entry) for entry in hints.channels]
-    _fill_from_attrs(da, found, hints)
+    _fill_from_attrs(da, found, hints, findings)
     _fill_from_coords(da, dim, found, hints)
     _fill_from_wishes(wishes, found)
     colors: list[str | None] = []
@@ -104,13 +104,20 @@ def channel_coords(da: xr.DataArray, dim: str | None) -> dict[str, tuple[str, xr
     return found
 
 
-def _fill_from_attrs(da: xr.DataArray, found: list[dict[str, Any]], hints: Hints) -> None:
+def _fill_from_attrs(
+    da: xr.DataArray, found: list[dict[str, Any]], hints: Hints, findings: Findings
+) -> None:
     for key, value in da.attrs.items():
         field = _WORD_TO_FIELD.get(str(key).lower())
         if field is None or value is None:
             continue
         per_channel = _one_each(value, len(found), field)
         if per_channel is None:
+            if isinstance(value, list | tuple):
+                findings.losses.append(
+                    f"attrs[{key!r}] has {len(value)} entries for {len(found)} channels and was "
+                    "not used; give one each, or pass channels=[…]"
+                )
             continue
         hints.used.add(str(key))
         for entry, one in zip(found, per_channel, strict=True):
@@ -160,7 +167,7 @@ def _fill_labels(coord: xr.DataArray, found: list[dict[str, Any]], hints: Hints)
                 entry["label"] = f"{value:g}"
         return
     for entry, value in zip(found, values, strict=True):
-        if not (entry.get("label") and _PLACEHOLDER.fullmatch(str(value))):
+        if not _PLACEHOLDER.fullmatch(str(value)):
             entry["label"] = str(value)
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from os import PathLike, fspath
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -16,16 +13,12 @@ import xarray as xr
 
 from nbexport._keywords import names_nearest
 from nbexport.dataarray._axes import Positions, Wishes, build_axis, match_dims, read_positions
-from nbexport.dataarray._channels import (
-    ChannelWish,
-    channel_coords,
-    read_channels,
-    rgb_channels,
-)
+from nbexport.dataarray._channels import ChannelWish, read_channels, rgb_channels
 from nbexport.dataarray._hints import Findings, Hints
-from nbexport.dataarray._readers import read_hints
+from nbexport.dataarray._rest import read_acquired, read_attributes
 from nbexport.dataarray._source import PixelSource
-from nbexport.dataarray._vocabulary import ACQUIRED_WORDS, LABEL_WORDS
+from nbexport.dataarray._vocabulary import LABEL_WORDS
+from nbexport.dataarray.readers import read_hints
 from nbexport.errors import AxisError, DtypeError, LossWarning
 from nbexport.model import AXIS_NAMES, Axis, Channel, ImageSpec, Kind
 
@@ -146,6 +139,7 @@ def read(
         )
     findings = Findings()
     title = _title(da, name)
+    subject = f"DataArray {title!r}" if title else "This DataArray"
     dtype = ""
     with findings.collected():
         dtype = _pixel_type(da.dtype)
@@ -155,7 +149,7 @@ def read(
     if not {"y", "x"} <= set(matched.values()) or any(
         isinstance(problem, AxisError) for problem in findings.problems
     ):
-        findings.raise_all(f"DataArray {title!r}")  # without axes there is nothing to go on with
+        findings.raise_all(subject)  # without axes there is nothing to go on with
     axis_dims = {axis: dim for dim, axis in matched.items()}
     hints = read_hints(da, axis_dims)
     findings.notes += hints.notes
@@ -198,16 +192,16 @@ def read(
             )
         if decided == "rgb":
             described = rgb_channels(described)
-    findings.raise_all(f"DataArray {title!r}")
-    acquired = _acquired(da, hints) or acquired
+    findings.raise_all(subject)
+    acquired = read_acquired(da, hints) or acquired
     image = ImageSpec(
-        name=name or hints.name or title,
+        name=title or hints.name or "image",
         axes=tuple(axes),
         dtype=dtype,
         channels=described,
         kind=decided,
         acquired=acquired,
-        attributes=_attributes(da, channel_dim, matched, hints, findings),
+        attributes=read_attributes(da, channel_dim, matched, hints, findings),
         notes=tuple(findings.notes),
         losses=tuple(findings.losses),
     )
@@ -225,11 +219,11 @@ def _arranged(
 
 
 def _title(da: xr.DataArray, name: str | None) -> str:
+    """Return the name the image was given; dask's tokens are none."""
     if name is not None:
         return str(name)
-    if da.name is None or _DASK_NAME.fullmatch(str(da.name)) or not str(da.name):
-        return "image"
-    return str(da.name)
+    own = "" if da.name is None else str(da.name)
+    return "" if _DASK_NAME.fullmatch(own) else own
 
 
 def _pixel_type(dtype: np.dtype[Any]) -> str:
@@ -309,81 +303,3 @@ def _by_axis(
         else:
             result[axis] = value
     return result
-
-
-def _acquired(da: xr.DataArray, hints: Hints) -> str | None:
-    """Return the date of the recording from attrs or scalar coords, as ISO 8601."""
-    scalars = {str(k): c.values[()] for k, c in da.coords.items() if c.ndim == 0}
-    for key, value in ({str(k): v for k, v in da.attrs.items()} | scalars).items():
-        if key.lower() in ACQUIRED_WORDS or isinstance(value, np.datetime64 | datetime):
-            date = _iso_date(value)
-            if date is not None:
-                hints.used.add(key)
-                return date
-    return None
-
-
-def _iso_date(value: Any) -> str | None:
-    if isinstance(value, np.datetime64) and not np.isnat(value):
-        return str(np.datetime_as_string(value, unit="ms"))
-    try:
-        date = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-    return date.isoformat() if isinstance(date, datetime) else None
-
-
-def _attributes(
-    da: xr.DataArray,
-    channel_dim: str | None,
-    matched: Mapping[str, str],
-    hints: Hints,
-    findings: Findings,
-) -> tuple[tuple[str, str], ...]:
-    """Return attrs and coords that have no field of their own, as JSON texts."""
-    pairs: dict[str, Any] = {str(k): v for k, v in da.attrs.items() if str(k) not in hints.used}
-    understood = set(channel_coords(da, channel_dim)) | hints.used
-    for key, coord in da.coords.items():
-        if key in matched or str(key) in understood or str(key) in pairs:
-            continue
-        data = coord.variable.data
-        pairs[str(key)] = np.asarray(getattr(data, "magnitude", data))
-    texts = []
-    for key, value in pairs.items():
-        try:
-            text = json.dumps(value, default=_plain, allow_nan=False)
-        except (TypeError, ValueError):
-            findings.losses.append(
-                f"attribute {key!r} is a {type(value).__name__} that JSON can't hold; "
-                "it was left out"
-            )
-            continue
-        if len(text) > _MAX_ATTRIBUTE_LENGTH:
-            findings.losses.append(
-                f"attribute {key!r} is {len(text)} characters long as JSON; it was left out"
-            )
-            continue
-        texts.append((key, text))
-    return tuple(texts)
-
-
-_MAX_ATTRIBUTE_LENGTH: Final = 2**20
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` as what JSON knows, or raise TypeError."""
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind in "mM":
-            return value.astype(str).tolist()
-        return value.tolist()
-    if isinstance(value, np.datetime64 | np.timedelta64):
-        return str(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, PathLike):
-        return fspath(value)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    raise TypeError(type(value).__name__)

@@ -9,7 +9,6 @@ for any chunking and any number of workers.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from itertools import product
 from math import prod
@@ -136,19 +135,22 @@ def _extreme(function: np.ufunc) -> Callable[[Array, tuple[int, ...]], Array]:
 
 def _median(pixels: Array, factors: tuple[int, ...]) -> Array:
     stack = np.stack(_offsets(pixels, factors))
+    stack.sort(axis=0)  # NaN last
     if pixels.dtype.kind == "f":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN blocks stay NaN
-            return np.asarray(np.nanmedian(stack.astype(np.float64), axis=0), pixels.dtype)
-    stack.sort(axis=0)
+        count = len(stack) - np.isnan(stack).sum(axis=0)
+        low, high = (
+            np.take_along_axis(stack, np.maximum(i // 2, 0)[None], axis=0)[0].astype(np.float64)
+            for i in (count - 1, count)
+        )
+        return np.asarray((low + high) / 2, dtype=pixels.dtype)
     n = len(stack)
     low, high = stack[(n - 1) // 2], stack[n // 2]
     # low + (high - low + 1) // 2 is the half-up mean of both; the difference of two signed values
     # may wrap, and taken as unsigned it is right.
     unsigned = np.dtype(f"u{pixels.dtype.itemsize}")
     gap = high.view(unsigned) - low.view(unsigned)
-    half = gap // 2 + gap % 2
-    return (low.view(unsigned) + half).view(pixels.dtype)
+    middle = low.view(unsigned) + gap // 2 + gap % 2
+    return np.asarray(middle.view(pixels.dtype))
 
 
 def _mode(pixels: Array, factors: tuple[int, ...]) -> Array:

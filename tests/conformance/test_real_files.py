@@ -12,10 +12,9 @@ import pytest
 import tifffile
 import xarray as xr
 import zarr
+from reference import SHARED, assert_valid_ome_xml, assert_valid_ome_zarr, pyramid
 
 import nbexport
-
-from reference import SHARED, assert_valid_ome_xml, assert_valid_ome_zarr, pyramid
 
 DATA = SHARED / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the shared images are not here")

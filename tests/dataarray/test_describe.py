@@ -141,7 +141,9 @@ def test_descending_coords_are_flipped_with_their_pixels():
 
 def test_one_entry_keeps_its_position_but_has_no_step():
     da = xr.DataArray(
-        np.zeros((1, 2, 3), "u1"), dims=("z", "y", "x"), coords={"z": ("z", [12.5], {"units": "um"})}
+        np.zeros((1, 2, 3), "u1"),
+        dims=("z", "y", "x"),
+        coords={"z": ("z", [12.5], {"units": "um"})},
     )
     z = describe(da).axis("z")
     assert (z.translation, z.unit, z.calibrated) == (12.5, "micrometer", False)
@@ -421,7 +423,7 @@ def test_nothing_is_computed():
 
 
 def test_lazy_files_are_read_box_by_box(tmp_path):
-    """An array that xarray itself keeps lazy is not loaded, neither by describing nor by fetching."""
+    """An array that xarray itself keeps lazy is not loaded, not even by fetching from it."""
     import zarr
 
     store = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)

@@ -8,13 +8,12 @@ import pytest
 import tifffile
 import xarray as xr
 import zarr
+from reference import assert_valid_ome_xml, assert_valid_ome_zarr
 
 import nbexport
 from nbexport import Channel
 from nbexport.metadata import OME_PIXEL_TYPES, ngff_attributes
 from nbexport.testing import assert_same_image, cells, labels
-
-from reference import assert_valid_ome_xml, assert_valid_ome_zarr
 
 DTYPES = [*OME_PIXEL_TYPES]
 
@@ -46,7 +45,12 @@ def test_every_pixel_type_comes_back(dtype, tmp_path):
 
 
 def test_integers_of_64_bits_take_the_smallest_type_that_holds_them(tmp_path):
-    for low, high, dtype in [(0, 200, "uint8"), (0, 300, "uint16"), (-5, 5, "int8"), (0, 2**20, "u4")]:
+    for low, high, dtype in [
+        (0, 200, "uint8"),
+        (0, 300, "uint16"),
+        (-5, 5, "int8"),
+        (0, 2**20, "u4"),
+    ]:
         da = xr.DataArray(np.array([[low, high]]), dims=("y", "x"))
         report = nbexport.write_ome_tiff(da, tmp_path / "a.tif", overwrite=True, progress=False)
         assert report.plan.image.dtype == np.dtype(dtype).name
@@ -92,7 +96,7 @@ def test_a_size_without_a_unit_does_not_become_micrometres(tmp_path):
 def test_names_of_every_script_and_attributes(tmp_path):
     da = planes("cyx", (2, 8, 9), c=["β < & > \" '", "細胞"], dtype="uint16")
     da = da.rename("Zellen µm ✓").assign_attrs(operator="Zoë", gain=2.5)
-    ome, text = written(da, tmp_path)
+    ome, _ = written(da, tmp_path)
     assert [c.name for c in ome.images[0].pixels.channels] == list(da.c.values)
     assert ome.images[0].name == "Zellen µm ✓"
     notes = ome.structured_annotations.map_annotations
@@ -125,9 +129,7 @@ def test_rgb_is_interleaved_in_tiff_and_channels_in_zarr(tmp_path):
         path = tmp_path / f"{n}.ome.zarr"
         nbexport.write_ome_zarr(da, path, progress=False)
         assert_valid_ome_zarr(path)
-        np.testing.assert_array_equal(
-            zarr.open_group(path)["0"][:], pixels.transpose(0, 3, 1, 2)
-        )
+        np.testing.assert_array_equal(zarr.open_group(path)["0"][:], pixels.transpose(0, 3, 1, 2))
     with pytest.raises(nbexport.AxisError, match=r"c=2 and s=3, and OME-Zarr has one channel axis"):
         nbexport.write_ome_zarr(
             planes("cyxs", (2, 8, 9, 3)), tmp_path / "no.ome.zarr", progress=False

@@ -70,11 +70,17 @@ YX = (Axis(name="y", size=4), Axis(name="x", size=5))
         (lambda: Axis(name="x", size=2, positions=(1.0,)), AxisError, "1 positions for 2 pixels"),
         (lambda: Channel(label="a", color="#ffffff"), ChannelError, "six upper-case hexadecimal"),
         (
-            lambda: ImageSpec(name="a", axes=YX[::-1], dtype="uint8", channels=(Channel(label=""),)),
+            lambda: ImageSpec(
+                name="a", axes=YX[::-1], dtype="uint8", channels=(Channel(label=""),)
+            ),
             AxisError,
             "axes x y are not in the order t c z y x s",
         ),
-        (lambda: ImageSpec(name="a", axes=YX[:1], dtype="uint8"), AxisError, "needs the axes y and"),
+        (
+            lambda: ImageSpec(name="a", axes=YX[:1], dtype="uint8"),
+            AxisError,
+            "needs the axes y and",
+        ),
         (
             lambda: ImageSpec(name="a", axes=YX, dtype="uint8"),
             ChannelError,

@@ -147,9 +147,9 @@ def test_tiff_blocks_are_rows_of_tiles():
 
 def test_the_plan_of_an_accessor_is_the_plan_that_is_written(tmp_path):
     da = cells(t=2, c=2, y=700, x=600, chunks={"t": 1})
-    for format, name in (("ome-zarr", "a.ome.zarr"), ("ome-tiff", "a.ome.tif")):
-        plan = da.bioexport.plan(format, levels=3)
-        writer = nbexport.write_ome_zarr if format == "ome-zarr" else nbexport.write_ome_tiff
+    for kind, name in (("ome-zarr", "a.ome.zarr"), ("ome-tiff", "a.ome.tif")):
+        plan = da.bioexport.plan(kind, levels=3)
+        writer = nbexport.write_ome_zarr if kind == "ome-zarr" else nbexport.write_ome_tiff
         report = writer(da, tmp_path / name, levels=3, progress=False)
         assert report.plan == plan
         assert "700" in plan._repr_html_()

@@ -10,10 +10,24 @@ import xarray as xr
 
 from nbexport.dataarray._hints import Hints, bare_numbers, steps_by
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit
+from nbexport.dataarray.readers._common import pick_channels
 from nbexport.model import convert, is_length, is_time
 
 
-def find_ome(da: xr.DataArray) -> tuple[str, Any] | None:
+def read_processed_ome(da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hints) -> None:
+    """Bioio's OME object. Its coords are the numbers of the XML, in the units that it says."""
+    found = _find_ome(da)
+    if found is None:
+        return
+    key, ome = found
+    _read_ome(ome, da, axis_dims, hints)
+    hints.used |= {key, "unprocessed"}
+    hints.notes.append(
+        f"OME metadata in attrs[{key!r}] was read for pixel sizes, times and channels"
+    )
+
+
+def _find_ome(da: xr.DataArray) -> tuple[str, Any] | None:
     """Return (key, OME object) of the OME metadata among the attrs, or None.
 
     Text is parsed by ome-types, unless it has a DTD, which could declare entities: no honest one
@@ -32,7 +46,7 @@ def find_ome(da: xr.DataArray) -> tuple[str, Any] | None:
     return None
 
 
-def read_ome(ome: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hints) -> None:
+def _read_ome(ome: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hints) -> None:
     """Add to `hints` what the image of `ome` that fits `da` says.
 
     ome-types fills in defaults, so what the XML really says is told by ``model_fields_set``.
@@ -130,19 +144,6 @@ def _read_channels(
     # bioio names a channel without a name by its ID.
     keys = [str(channel.name or channel.id) for channel in pixels.channels]
     hints.channels = pick_channels(entries, keys, _labels(da, axis_dims))
-
-
-def pick_channels(
-    entries: list[dict[str, Any]], keys: list[str], labels: list[str]
-) -> list[dict[str, Any]]:
-    """Return the entries, called `keys`, that stand for the channels called `labels`.
-
-    A DataArray may hold some of the channels of its file; their names then say which.
-    """
-    by_key = dict(zip(keys, entries, strict=True))
-    if len(by_key) == len(entries) and labels and all(label in by_key for label in labels):
-        return [by_key[label] for label in labels]
-    return entries
 
 
 def _labels(da: xr.DataArray, axis_dims: Mapping[str, str]) -> list[str]:
