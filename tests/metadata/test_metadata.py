@@ -101,7 +101,7 @@ def test_names_of_every_script_and_attributes(tmp_path):
     assert ome.images[0].name == "Zellen µm ✓"
     notes = ome.structured_annotations.map_annotations
     kept = {m.k: m.value for note in notes for m in note.value.ms}
-    assert kept == {"operator": '"Zo\\u00eb"', "gain": "2.5"}
+    assert kept == {"operator": '"Zoë"', "gain": "2.5"}
 
 
 def test_the_same_export_twice_gives_the_same_bytes(tmp_path):
