@@ -7,7 +7,8 @@ The accessors hold the object and nothing else: their state would survive pickli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import xarray as xr
 
@@ -42,24 +43,11 @@ class BioExport:
         kind: Kind | None = None,
     ) -> ImageSpec:
         """Call :func:`nbexport.describe` with this DataArray."""
-        from nbexport.dataarray import describe
-
-        return describe(
-            self._obj,
-            name=name,
-            dims=dims,
-            scale=scale,
-            translation=translation,
-            units=units,
-            channels=channels,
-            kind=kind,
-        )
+        return cast("ImageSpec", _call("nbexport.dataarray", "describe", locals()))
 
     def plan(self, format: Literal["ome-zarr", "ome-tiff"], **options: Any) -> PyramidPlan:
         """Call :func:`nbexport.plan_export` with this DataArray."""
-        from nbexport.api import plan_export
-
-        return plan_export(self._obj, format, **options)
+        return cast("PyramidPlan", _call("nbexport.api", "plan_export", locals()))
 
     @names_nearest
     def ome_zarr(
@@ -85,29 +73,7 @@ class BioExport:
         kind: Kind | None = None,
     ) -> WriteReport:
         """Call :func:`nbexport.write_ome_zarr` with this DataArray."""
-        from nbexport.api import write_ome_zarr
-
-        return write_ome_zarr(
-            self._obj,
-            target,
-            version=version,
-            levels=levels,
-            factors=factors,
-            method=method,
-            chunks=chunks,
-            compression=compression,
-            overwrite=overwrite,
-            progress=progress,
-            workers=workers,
-            memory_budget=memory_budget,
-            name=name,
-            dims=dims,
-            scale=scale,
-            translation=translation,
-            units=units,
-            channels=channels,
-            kind=kind,
-        )
+        return cast("WriteReport", _call("nbexport.api", "write_ome_zarr", locals()))
 
     @names_nearest
     def ome_tiff(
@@ -133,29 +99,7 @@ class BioExport:
         kind: Kind | None = None,
     ) -> WriteReport:
         """Call :func:`nbexport.write_ome_tiff` with this DataArray."""
-        from nbexport.api import write_ome_tiff
-
-        return write_ome_tiff(
-            self._obj,
-            target,
-            levels=levels,
-            factors=factors,
-            method=method,
-            tile=tile,
-            compression=compression,
-            bigtiff=bigtiff,
-            overwrite=overwrite,
-            progress=progress,
-            workers=workers,
-            memory_budget=memory_budget,
-            name=name,
-            dims=dims,
-            scale=scale,
-            translation=translation,
-            units=units,
-            channels=channels,
-            kind=kind,
-        )
+        return cast("WriteReport", _call("nbexport.api", "write_ome_tiff", locals()))
 
     def __repr__(self) -> str:
         image = _understood(self._obj)
@@ -197,6 +141,17 @@ class DataTreeBioExport:
 
     def _repr_html_(self) -> str:
         return page("DataTree", *(_shown(da) for _, da in _leaves(self._obj)))
+
+
+def _call(module: str, function: str, arguments: dict[str, Any]) -> Any:
+    """Call `function` with an accessor method's own arguments; `module` is imported here.
+
+    The methods' signatures stand for the reader and for Shift-Tab; handing each argument on by
+    name would say them a third time.
+    """
+    obj = arguments.pop("self")._obj
+    arguments |= arguments.pop("options", {})
+    return getattr(import_module(module), function)(obj, **arguments)
 
 
 def _leaves(tree: xr.DataTree) -> list[tuple[str, xr.DataArray]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
 
 from nbexport._keywords import names_nearest
+from nbexport._warn import warn_losses
 from nbexport.api._plan import Factors, plan_tiff, plan_zarr
 from nbexport.dataarray import ChannelWish, Numbers, Units
-from nbexport.errors import LossWarning, PlanError
+from nbexport.errors import PlanError
 from nbexport.metadata import NGFF_VERSIONS
 from nbexport.model import Kind
 from nbexport.plan import Method
@@ -140,7 +140,8 @@ def write_ome_zarr(
             progress=progress,
             notes=described.image.notes,
         )
-    return _warned(report)
+    warn_losses(report.losses)
+    return report
 
 
 @names_nearest
@@ -260,16 +261,10 @@ def write_ome_tiff(
             progress=progress,
             notes=described.image.notes,
         )
-    return _warned(report)
+    warn_losses(report.losses)
+    return report
 
 
 def _check_compression(name: str, known: Mapping[str, Any]) -> None:
     if name not in known:
         raise PlanError(f"compression={name!r} is not known; use one of {', '.join(known)}")
-
-
-def _warned(report: WriteReport) -> WriteReport:
-    for text in report.losses:
-        # Level 4 is the caller of write_ome_…: this, the function, its keyword check, the caller.
-        warnings.warn(text, LossWarning, stacklevel=4)
-    return report

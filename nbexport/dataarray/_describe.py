@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
@@ -12,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from nbexport._keywords import names_nearest
+from nbexport._warn import warn_losses
 from nbexport.dataarray._axes import Positions, Wishes, build_axis, match_dims, read_positions
 from nbexport.dataarray._channels import ChannelWish, read_channels, rgb_channels
 from nbexport.dataarray._hints import Findings, Hints
@@ -19,7 +19,7 @@ from nbexport.dataarray._rest import read_acquired, read_attributes
 from nbexport.dataarray._source import PixelSource
 from nbexport.dataarray._vocabulary import LABEL_WORDS
 from nbexport.dataarray.readers import read_hints
-from nbexport.errors import AxisError, DtypeError, LossWarning
+from nbexport.errors import AxisError, DtypeError
 from nbexport.model import AXIS_NAMES, Axis, Channel, ImageSpec, Kind
 
 Numbers = Mapping[str, float] | float | None
@@ -115,8 +115,7 @@ def describe(
         channels=channels,
         kind=kind,
     ).image
-    for text in image.losses:
-        warnings.warn(text, LossWarning, stacklevel=3)
+    warn_losses(image.losses)
     return image
 
 
