@@ -1,0 +1,22 @@
+"""``python3 tests [PYTEST OPTIONS]``: the whole suite, in the project's own environment."""
+
+import sys
+from pathlib import Path
+
+# Python put this folder first; its modules would hide others of the same name.
+sys.path[0] = str(Path(__file__).resolve().parents[1] / "binder")
+import bootstrap  # noqa: E402 - found through the line above
+
+# With these, pytest's work can't be shared out, or the user has said how.
+ONE_PROCESS = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--benchmark", "no:xdist")
+
+
+def options(arguments):
+    """Return pytest's arguments: the user's, behind our default of a process a core."""
+    own = any(a.startswith(ONE_PROCESS) for a in arguments)
+    return [*([] if own else ["-n", "auto"]), *arguments]
+
+
+if __name__ == "__main__":
+    python = bootstrap.prepare("test")
+    sys.exit(bootstrap.run([python, "-m", "pytest", *options(sys.argv[1:])]))
