@@ -16,7 +16,7 @@ from nbexport._keywords import names_nearest
 from nbexport._markup import Markup, bullets, page, strong
 
 if TYPE_CHECKING:
-    from nbexport.api import Factors
+    from nbexport.api import Factors, Shards
     from nbexport.dataarray import ChannelWish, Numbers, Units
     from nbexport.model import ImageSpec, Kind
     from nbexport.plan import Method, PyramidPlan
@@ -59,10 +59,15 @@ class BioExport:
         factors: Factors = None,
         method: Method | None = None,
         chunks: Sequence[int] | Mapping[str, int] | None = None,
-        compression: str = "blosc-zstd",
+        shards: Shards = None,
+        compression: Any = "blosc-zstd",
+        compression_level: int | None = None,
+        skip_empty: bool = False,
+        labels: Mapping[str, xr.DataArray] | None = None,
         overwrite: bool = False,
         progress: ProgressOption = None,
         workers: int | None = None,
+        client: Any = None,
         memory_budget: str | int = "1 GiB",
         name: str | None = None,
         dims: Mapping[str, str] | None = None,

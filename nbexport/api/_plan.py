@@ -15,9 +15,18 @@ from nbexport.dataarray import ChannelWish, Described, Numbers, Units, channels_
 from nbexport.errors import DtypeError, PlanError
 from nbexport.metadata import OME_PIXEL_TYPES, ngff_losses, ome_losses
 from nbexport.model import Kind
-from nbexport.plan import Method, PyramidPlan, given_chunks, plan_pyramid, plane_chunks, tile_shape
+from nbexport.plan import (
+    Method,
+    PyramidPlan,
+    given_chunks,
+    plan_pyramid,
+    plane_chunks,
+    shard_shape,
+    tile_shape,
+)
 
 Factors = Mapping[str, int] | Literal["isotropic"] | None
+Shards = Sequence[int] | Mapping[str, int] | Literal["auto"] | None
 
 
 def plan_export(
@@ -60,10 +69,12 @@ def plan_export(
 def plan_zarr(
     da: xr.DataArray,
     *,
+    version: str = "0.5",
     levels: int | None = None,
     factors: Factors = None,
     method: Method | None = None,
     chunks: Sequence[int] | Mapping[str, int] | None = None,
+    shards: Shards = None,
     workers: int | None = None,
     memory_budget: str | int = "1 GiB",
     name: str | None = None,
@@ -88,10 +99,17 @@ def plan_zarr(
     if described.image.kind == "rgb":
         described = channels_from_samples(described)
     image = described.image
+    inner = plane_chunks(image) if chunks is None else given_chunks(image, chunks)
+    if shards is not None and version == "0.4":
+        raise PlanError(
+            f"shards={shards!r} are not possible in OME-Zarr 0.4, which is Zarr 2; "
+            "leave them out, or use version='0.5'"
+        )
     plan = plan_pyramid(
         image,
         format="ome-zarr",
-        chunks=plane_chunks(image) if chunks is None else given_chunks(image, chunks),
+        chunks=inner,
+        shards=shard_shape(image, inner, shards),
         levels=levels,
         factors=factors,
         method=method,
@@ -101,6 +119,48 @@ def plan_zarr(
         losses=image.losses + ngff_losses(image),
     )
     return described, plan
+
+
+def plan_labels(
+    labels: Mapping[str, xr.DataArray],
+    plan: PyramidPlan,
+    *,
+    version: str,
+    factors: Factors,
+    memory_budget: str | int,
+) -> dict[str, tuple[Described, PyramidPlan]]:
+    """Return each label image and its plan, on the grid and with the levels of `plan`.
+
+    Raises
+    ------
+    PlanError
+        If a name is no path, or the labels lie on another grid.
+    """
+    planned = {}
+    for name, da in labels.items():
+        if not name or "/" in name or name.startswith("."):
+            raise PlanError(
+                f"labels has the name {name!r}, which can't be a folder; use letters and digits"
+            )
+        one, one_plan = plan_zarr(
+            da,
+            version=version,
+            name=name,
+            kind="labels",
+            levels=len(plan.levels),
+            factors=factors,
+            workers=plan.in_flight,
+            memory_budget=memory_budget,
+        )
+        for axis, size in one.image.sizes.items():
+            wanted = plan.image.sizes.get(axis, 1)
+            if size not in (1, wanted) or (axis in "yx" and size != wanted):
+                raise PlanError(
+                    f"labels[{name!r}] has {axis}={size} and the image {axis}={wanted}; "
+                    "labels lie on the pixels of their image"
+                )
+        planned[name] = one, one_plan
+    return planned
 
 
 @names_nearest

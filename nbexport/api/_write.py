@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import xarray as xr
 
 from nbexport._keywords import names_nearest
 from nbexport._warn import warn_losses
-from nbexport.api._plan import Factors, plan_tiff, plan_zarr
+from nbexport.api._plan import Factors, Shards, plan_labels, plan_tiff, plan_zarr
 from nbexport.dataarray import ChannelWish, Numbers, Units
 from nbexport.errors import PlanError
-from nbexport.metadata import NGFF_VERSIONS
+from nbexport.metadata import ZARR_FORMATS, image_label, ngff_group
 from nbexport.model import Kind
 from nbexport.plan import Method
-from nbexport.stores import ProgressOption, TargetPath, WriteReport, check_target
+from nbexport.stores import (
+    ProgressOption,
+    TargetPath,
+    WriteReport,
+    check_target,
+    find_cluster,
+)
 
 
 @names_nearest
@@ -28,10 +35,15 @@ def write_ome_zarr(
     factors: Factors = None,
     method: Method | None = None,
     chunks: Sequence[int] | Mapping[str, int] | None = None,
-    compression: str = "blosc-zstd",
+    shards: Shards = None,
+    compression: Any = "blosc-zstd",
+    compression_level: int | None = None,
+    skip_empty: bool = False,
+    labels: Mapping[str, xr.DataArray] | None = None,
     overwrite: bool = False,
     progress: ProgressOption = None,
     workers: int | None = None,
+    client: Any = None,
     memory_budget: str | int = "1 GiB",
     name: str | None = None,
     dims: Mapping[str, str] | None = None,
@@ -50,7 +62,8 @@ def write_ome_zarr(
     target
         Local path that ends in ``.ome.zarr`` or ``.zarr``; its folder exists.
     version
-        OME-NGFF version: ``"0.5"`` (Zarr 3).
+        OME-NGFF version: ``"0.5"`` (Zarr 3), ``"0.6"`` (Zarr 3, coordinate systems) or ``"0.4"``
+        (Zarr 2).
     levels
         Number of levels, the full resolution included; None: until the plane fits one chunk.
     factors
@@ -61,15 +74,29 @@ def write_ome_zarr(
         ``median``, ``max`` or ``min``; None: ``mode`` for labels, else ``mean``.
     chunks
         Chunk lengths, one an axis or by axis name; None: about 1 to 4 MiB, square in y and x.
+    shards
+        Shard lengths, one an axis or by axis name, multiples of the chunks; ``"auto"``: shards of
+        up to 128 MiB where there would be more than 10,000 chunks; None: no shards. Not in 0.4.
     compression
-        ``blosc-zstd``, ``blosc-lz4``, ``zstd``, ``gzip`` or ``none``.
+        ``blosc-zstd``, ``blosc-lz4``, ``zstd``, ``gzip`` or ``none``; or codec objects: zarr's for
+        Zarr 3, numcodecs' for Zarr 2.
+    compression_level
+        Level of a compression by name; None: 3 for zstd, 5 for lz4 and gzip.
+    skip_empty
+        Leave out chunks that are all zero. By default they are written: a missing chunk can't be
+        told from a lost one.
+    labels
+        Label images by name, on the grid of `da`; written below ``labels/`` with as many levels.
     overwrite
         Replace an existing OME-Zarr, once the new one is complete.
     progress
         True: a bar; False: none; a function: called with :class:`Progress` after every block;
         None: a bar in notebooks and terminals.
     workers
-        Blocks worked on at the same time; None: one a core.
+        Blocks worked on at the same time; None: one a core, or a thread of the cluster.
+    client
+        A ``dask.distributed.Client`` that runs the blocks instead of threads; None: the active
+        one, if there is one; False: threads in any case. Its workers must see `target`.
     memory_budget
         Bytes in flight, such as ``"500 MB"``; at least one block always is.
     name, dims, scale, translation, units, channels, kind
@@ -107,21 +134,25 @@ def write_ome_zarr(
     >>> [level.shape for level in report.plan.levels]
     [(2, 256, 256)]
     """
-    if version not in NGFF_VERSIONS:
-        raise PlanError(
-            f"version={version!r} of OME-NGFF can't be written; use {' or '.join(NGFF_VERSIONS)}"
-        )
-    from nbexport.stores.ome_zarr import CODECS, write_zarr
+    from nbexport.stores.ome_zarr import ZarrImage, ZarrOptions, check_codec, write_zarr
 
-    _check_compression(compression, CODECS)
+    if version not in ZARR_FORMATS:
+        raise PlanError(
+            f"version={version!r} of OME-NGFF can't be written; use one of "
+            f"{', '.join(ZARR_FORMATS)}"
+        )
+    check_codec(compression, compression_level, ZARR_FORMATS[version])
     path = check_target(target, "ome-zarr", overwrite=overwrite)
+    cluster = find_cluster(client)
     described, plan = plan_zarr(
         da,
+        version=version,
         levels=levels,
         factors=factors,
         method=method,
         chunks=chunks,
-        workers=workers,
+        shards=shards,
+        workers=cluster.n_threads if cluster is not None and workers is None else workers,
         memory_budget=memory_budget,
         name=name,
         dims=dims,
@@ -131,12 +162,33 @@ def write_ome_zarr(
         channels=channels,
         kind=kind,
     )
-    with described.source.opened():
+    sets = plan_labels(
+        labels or {}, plan, version=version, factors=factors, memory_budget=memory_budget
+    )
+    images = [ZarrImage(plan=plan, source=described.source)]
+    images += [
+        ZarrImage(
+            path=f"labels/{label}",
+            plan=one_plan,
+            source=one.source,
+            extra=image_label(one.image, version),
+        )
+        for label, (one, one_plan) in sets.items()
+    ]
+    with ExitStack() as stack:
+        for source in (described.source, *(one.source for one, _ in sets.values())):
+            stack.enter_context(source.opened())
         report = write_zarr(
-            described.source,
-            plan,
+            images,
             path,
-            compression=compression,
+            ZarrOptions(
+                version=version,
+                compression=compression,
+                compression_level=compression_level,
+                skip_empty=skip_empty,
+            ),
+            groups={"labels": ngff_group({"labels": list(sets)}, version)} if sets else {},
+            cluster=cluster.executor if cluster is not None else None,
             progress=progress,
             notes=described.image.notes,
         )

@@ -65,6 +65,15 @@ class PixelSource:
             return np.asarray(part.data.compute(scheduler="synchronous"))
         return np.asarray(part.values)
 
+    def cut(self, box: Box) -> CutSource:
+        """Return a source of `box` alone: of a dask graph only the tasks it needs."""
+        part = self._variable[tuple(slice(start, stop) for start, stop in box)]
+        if not self._lazy:
+            return CutSource(part.values)
+        from dask.base import optimize
+
+        return CutSource(*optimize(part.data))  # type: ignore[no-untyped-call]
+
     def as_dataarray(self) -> xr.DataArray:
         """Return the pixels as a bare DataArray, still lazy."""
         return xr.DataArray(self._variable)
@@ -73,3 +82,20 @@ class PixelSource:
         """Return the smallest and the largest value of integer pixels in memory."""
         pixels = np.asarray(self._variable._data)
         return int(pixels.min()), int(pixels.max())
+
+
+class CutSource:
+    """The pixels of one box, to be sent to a worker of a cluster and computed there."""
+
+    def __init__(self, pixels: Any) -> None:
+        self._pixels = pixels
+
+    def fetch(self, box: Box) -> npt.NDArray[Any]:
+        """Return all pixels; `box` is the one that was cut."""
+        if hasattr(self._pixels, "__dask_graph__"):
+            return np.asarray(self._pixels.compute(scheduler="synchronous"))
+        return np.asarray(self._pixels)
+
+    def cut(self, box: Box) -> CutSource:
+        """Return this source: it is one box already."""
+        return self

@@ -1,20 +1,22 @@
 """OME-NGFF attributes as plain dicts.
 
-Source: OME-NGFF 0.5, https://ngff.openmicroscopy.org/0.5/ ; MUST and SHOULD below are its words.
+Source: OME-NGFF 0.4, 0.5 and 0.6, https://ngff.openmicroscopy.org ; MUST and SHOULD are its words.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from nbexport._version import __version__
 from nbexport.model import Axis, ImageSpec
 from nbexport.plan import Level, PyramidPlan
 
-NGFF_VERSIONS: Final = ("0.5",)
-"""Versions that can be written."""
+ZARR_FORMATS: Final[dict[str, Literal[2, 3]]] = {"0.4": 2, "0.5": 3, "0.6": 3}
+"""Versions that can be written, and the Zarr format that each MUST use."""
+
+_PHYSICAL: Final = "physical"  # the coordinate system of 0.6 that all levels map into
 
 Window = tuple[float, float, float, float]
 """(min, max, start, end)"""
@@ -29,8 +31,8 @@ _SENTENCES: Final = {
 }
 
 
-def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window]) -> dict[str, Any]:
-    """Return the attributes of an image group, as OME-NGFF 0.5 wants them.
+def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window], version: str) -> dict[str, Any]:
+    """Return the attributes of an image group.
 
     Parameters
     ----------
@@ -38,25 +40,54 @@ def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window]) -> dict[str, A
         What was written; the levels are named ``"0"``, ``"1"``, ….
     windows
         (min, max, start, end) by channel; empty where there are no channels to show.
+    version
+        A key of `ZARR_FORMATS`.
     """
     image = plan.image
-    multiscale: dict[str, Any] = {
+    axes = [_axis(axis) for axis in image.axes]
+    datasets = [
+        {"path": str(i), "coordinateTransformations": _transformations(level, str(i), version)}
+        for i, level in enumerate(plan.levels)
+    ]
+    space: dict[str, Any] = {"axes": axes}
+    if version == "0.6":
+        space = {"coordinateSystems": [{"name": _PHYSICAL, **space}]}
+    multiscale = {
         "name": image.name,  # SHOULD
-        "axes": [_axis(axis) for axis in image.axes],
-        "datasets": [
-            {"path": str(i), "coordinateTransformations": _transformations(level)}
-            for i, level in enumerate(plan.levels)
-        ],
+        **space,
+        "datasets": datasets,
         **_downsampling(plan),
     }
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [multiscale],
-        "_creator": {"name": "nbexport", "version": __version__},
-    }
+    content: dict[str, Any] = {"multiscales": [multiscale]}
     if image.channels:
-        ome["omero"] = _omero(image, windows)
-    return {"ome": ome, **_own_attributes(image)}
+        content["omero"] = _omero(image, windows)
+    return ngff_group(content, version) | _own_attributes(image)
+
+
+def image_label(image: ImageSpec, version: str) -> dict[str, Any]:
+    """Return the ``image-label`` of a label image that lies below ``labels/`` of its image."""
+    # `source` SHOULD be there, with the path to the image, as every known reader resolves it.
+    about: dict[str, Any] = {"source": {"image": "../../"}}
+    if version == "0.4":
+        about = {"version": version, **about}
+    return {"image-label": about}
+
+
+def ngff_group(content: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return `content` where `version` of the specification wants it."""
+    creator = {"_creator": {"name": "nbexport", "version": __version__}}
+    if version == "0.4":
+        # Each kind of metadata carries its own version.
+        stamped = {
+            key: [{"version": version, **entry} for entry in value]
+            if key == "multiscales"
+            else {"version": version, **value}
+            if isinstance(value, dict)
+            else value
+            for key, value in content.items()
+        }
+        return stamped | creator
+    return {"ome": {"version": version, **content, **creator}}
 
 
 def _downsampling(plan: PyramidPlan) -> dict[str, Any]:
@@ -121,13 +152,18 @@ def _axis(axis: Axis) -> dict[str, str]:
     return entry
 
 
-def _transformations(level: Level) -> list[dict[str, Any]]:
+def _transformations(level: Level, path: str, version: str) -> list[dict[str, Any]]:
     # MUST: exactly one scale, then at most one translation. Both are always written: a mean moves
     # the origin of the coarser levels by half a pixel.
-    return [
+    steps: list[dict[str, Any]] = [
         {"type": "scale", "scale": [axis.scale for axis in level.axes]},
         {"type": "translation", "translation": [axis.translation for axis in level.axes]},
     ]
+    if version != "0.6":
+        return steps
+    # 0.6: one transformation, from the array to the coordinate system that all levels share.
+    ends = {"input": {"path": path}, "output": {"name": _PHYSICAL}}
+    return [{"type": "sequence", **ends, "transformations": steps}]
 
 
 def _omero(image: ImageSpec, windows: Sequence[Window]) -> dict[str, Any]:

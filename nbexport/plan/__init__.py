@@ -1,7 +1,7 @@
 """What will be written: an ImageSpec and options become a frozen plan. Pure; no pixel is read."""
 
 from nbexport.plan._block import Block, Box, Pass
-from nbexport.plan._chunk import given_chunks, plane_chunks, tile_shape
+from nbexport.plan._chunk import given_chunks, plane_chunks, shard_shape, tile_shape
 from nbexport.plan._coarsen import METHODS, Method, coarsen_axis, step_factors
 from nbexport.plan._cost import SourceChunks, n_recomputed
 from nbexport.plan._pyramid import Level, PyramidPlan, plan_pyramid
@@ -20,6 +20,7 @@ __all__ = [
     "n_recomputed",
     "plan_pyramid",
     "plane_chunks",
+    "shard_shape",
     "step_factors",
     "tile_shape",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isqrt, prod
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from nbexport.model import ImageSpec
 _MAX_CHUNK_NBYTES: Final = 4 * 2**20
 _FULL_CHUNK_NBYTES: Final = 2**20
 _MAX_EDGE: Final = 1024
+# File systems and object stores bear some 10**4 objects well; a shard is written from memory.
+_MANY_CHUNKS: Final = 10_000
+_MAX_SHARD_NBYTES: Final = 128 * 2**20
 
 
 def plane_chunks(image: ImageSpec) -> tuple[int, ...]:
@@ -74,6 +77,74 @@ def given_chunks(image: ImageSpec, chunks: Sequence[int] | Mapping[str, int]) ->
         if not isinstance(length, int) or isinstance(length, bool) or length < 1:
             raise PlanError(f"chunks has {length!r} along {name}; a whole number above 0 is needed")
     return tuple(min(length, size) for length, size in zip(lengths, image.shape, strict=True))
+
+
+def shard_shape(
+    image: ImageSpec,
+    chunks: tuple[int, ...],
+    shards: Sequence[int] | Mapping[str, int] | Literal["auto"] | None,
+) -> tuple[int, ...] | None:
+    """Return the shard shape a user asked for, checked, or None for no shards.
+
+    ``"auto"`` makes shards where level 0 would have more than 10,000 chunks: chunks are gathered
+    along x, y, z and t, in this order, until there are fewer shards than that or one has 128 MiB.
+
+    Raises
+    ------
+    PlanError
+        If a length is not a multiple of the chunk's.
+
+    Examples
+    --------
+    >>> from nbexport.model import Axis, Channel
+    >>> axes = tuple(Axis(name=n, size=s) for n, s in zip("tyx", (9000, 2048, 2048)))
+    >>> movie = ImageSpec(name="", axes=axes, dtype="uint16", channels=(Channel(label=""),))
+    >>> shard_shape(movie, (1, 1024, 1024), "auto")
+    (1, 2048, 2048)
+    """
+    if shards is None:
+        return None
+    if shards == "auto":
+        return _auto_shards(image, chunks)
+    if isinstance(shards, Mapping):
+        unknown = [name for name in shards if name not in image.dims]
+        if unknown:
+            raise PlanError(
+                f"shards names axis {unknown[0]!r}; this image has {', '.join(image.dims)}"
+            )
+        lengths = tuple(shards.get(n, c) for n, c in zip(image.dims, chunks, strict=True))
+    elif isinstance(shards, str) or len(shards) != len(image.dims):
+        raise PlanError(
+            f"shards={shards!r} does not fit the axes {' '.join(image.dims)}; give "
+            f"{len(image.dims)} lengths, lengths by axis name, or 'auto'"
+        )
+    else:
+        lengths = tuple(shards)
+    for name, length, chunk, size in zip(image.dims, lengths, chunks, image.shape, strict=True):
+        if not isinstance(length, int) or length < 1 or (length % chunk and length < size):
+            raise PlanError(
+                f"shards has {length!r} along {name}; a multiple of the chunk's {chunk} is needed"
+            )
+    return tuple(-(-n // c) * c for n, c in zip(lengths, chunks, strict=True))
+
+
+def _auto_shards(image: ImageSpec, chunks: tuple[int, ...]) -> tuple[int, ...] | None:
+    itemsize = np.dtype(image.dtype).itemsize
+    counts = [-(-n // c) for n, c in zip(image.shape, chunks, strict=True)]
+    if prod(counts) <= _MANY_CHUNKS:
+        return None
+    times = [1] * len(chunks)
+    for name in "xyzt":
+        if name not in image.dims:
+            continue
+        axis = image.dims.index(name)
+        while times[axis] < counts[axis]:
+            n_shards = prod(-(-n // k) for n, k in zip(counts, times, strict=True))
+            nbytes = prod(chunks) * prod(times) * itemsize
+            if n_shards <= _MANY_CHUNKS or 2 * nbytes > _MAX_SHARD_NBYTES:
+                break
+            times[axis] = min(2 * times[axis], counts[axis])
+    return tuple(c * k for c, k in zip(chunks, times, strict=True))
 
 
 def tile_shape(image: ImageSpec, tile: tuple[int, int]) -> tuple[int, int]:

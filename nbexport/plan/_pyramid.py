@@ -188,6 +188,7 @@ def plan_pyramid(
     *,
     format: Literal["ome-zarr", "ome-tiff"],
     chunks: tuple[int, ...],
+    shards: tuple[int, ...] | None = None,
     row_of_tiles: bool = False,
     levels: int | None = None,
     factors: Mapping[str, int] | Literal["isotropic"] | None = None,
@@ -207,6 +208,8 @@ def plan_pyramid(
         The format, for the words of the plan.
     chunks
         Shape of a chunk (tile), one length an axis.
+    shards
+        Shape of a shard, a multiple of `chunks` along every axis.
     row_of_tiles
         Write rows of chunks across all of x (and s), as TIFF's order of tiles needs.
     levels
@@ -257,13 +260,19 @@ def plan_pyramid(
         shape = tuple(a.size for a in axes)
         # TIFF pads the tiles at the edges, and all levels keep one tile shape.
         fitted = chunks if row_of_tiles else tuple(map(min, chunks, shape))
-        row = None
+        outer = None
         if row_of_tiles:
-            row = tuple(
+            outer = tuple(
                 -(-a.size // c) * c if a.name == "x" else c
                 for a, c in zip(axes, fitted, strict=True)
             )
-        return Level(axes=axes, chunks=fitted, shards=row, factors=steps)
+        elif shards is not None:
+            # No larger than the level needs, and still whole chunks.
+            outer = tuple(
+                min(s // c * f, -(-n // f) * f)
+                for s, c, f, n in zip(shards, chunks, fitted, shape, strict=True)
+            )
+        return Level(axes=axes, chunks=fitted, shards=outer, factors=steps)
 
     out = [level(image.axes, (1,) * len(image.axes))]
     while levels is None or len(out) < levels:

@@ -4,9 +4,19 @@ The writers, :mod:`nbexport.stores.ome_tiff` and :mod:`nbexport.stores.ome_zarr`
 where they are used: tifffile, ome-types and zarr take their time.
 """
 
+from nbexport.stores._cluster import Cluster, find_cluster
 from nbexport.stores._execute import Source
 from nbexport.stores._progress import Progress, ProgressOption
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import TargetPath, check_target
 
-__all__ = ["Progress", "ProgressOption", "Source", "TargetPath", "WriteReport", "check_target"]
+__all__ = [
+    "Cluster",
+    "Progress",
+    "ProgressOption",
+    "Source",
+    "TargetPath",
+    "WriteReport",
+    "check_target",
+    "find_cluster",
+]

@@ -1,11 +1,15 @@
-"""Blocks to workers: bounded, cancellable, delivered in order."""
+"""Blocks to workers: bounded, cancellable, delivered in order.
+
+A worker is a thread, or a process of a dask cluster; both run :func:`run_job` and nothing else, so
+the same bytes come from both.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from math import prod
@@ -36,9 +40,47 @@ class Source(Protocol):
     def fetch(self, box: Box) -> Array:
         """Return the pixels of `box`."""
 
+    def cut(self, box: Box) -> Source:
+        """Return a source of `box` alone, small enough to be sent to another process."""
+
 
 Put = Callable[[int, Box, Array], R]
-"""Writes or encodes the pixels of one box of one level; called by worker threads."""
+"""Writes or encodes the pixels of one box of one level; called by workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[R]):
+    """One image of an export, and how it is written.
+
+    Attributes
+    ----------
+    plan
+        What to write.
+    source
+        Its pixels.
+    put
+        Called with (level, box, pixels), finest level first.
+    written
+        Gives a level that was written, as the source of the coarser ones.
+    sampled
+        Take samples of the coarsest level, for display windows.
+    """
+
+    plan: PyramidPlan
+    source: Source
+    put: Put[R]
+    written: Callable[[int], Source]
+    sampled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[R]):
+    """One block of one part."""
+
+    part: Part[R]
+    walk: Pass
+    block: Block
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,142 +89,180 @@ class Done(Generic[R]):
 
     Attributes
     ----------
-    block
-        The block.
     results
         What `put` returned, for each of ``block.writes``.
     samples
         (channel, pixels) of the coarsest level, where samples are taken.
     """
 
-    block: Block
     results: tuple[R, ...]
     samples: tuple[tuple[int, Array], ...]
 
 
-class Walk(Generic[R]):
-    """Runs the passes of a plan: each block is fetched once and pooled up through all levels.
+def stages(parts: Sequence[Part[R]]) -> list[Iterator[Job[R]]]:
+    """Return the jobs of all first passes, of all second ones, …: each reads what came before."""
+    n_stages = max(len(part.plan.passes) for part in parts)
+    return [_stage(parts, n) for n in range(n_stages)]
+
+
+def _stage(parts: Sequence[Part[R]], n: int) -> Iterator[Job[R]]:
+    for part in parts:
+        for walk in part.plan.passes[n : n + 1]:
+            source = part.source if n == 0 else part.written(walk.reads)
+            for block in walk.blocks():
+                yield Job(part, walk, block, source)
+
+
+class Workers:
+    """Runs jobs, at most `in_flight` at a time beside the one that was just yielded.
 
     Parameters
     ----------
-    plan
-        What to write.
-    put
-        Called with (level, box, pixels), finest level first.
+    in_flight
+        Jobs worked on at the same time.
+    n_jobs
+        Jobs in all, for the progress.
     report
-        Called with a Progress after every block, on the calling thread.
+        Called with a Progress after every job, on the calling thread.
     what
         The word for the progress.
-    sampled
-        Take samples of the coarsest level, for display windows.
+    cluster
+        Where jobs run instead of on threads: an executor of other processes.
     """
 
     def __init__(
         self,
-        plan: PyramidPlan,
-        put: Put[R],
+        in_flight: int,
+        n_jobs: int,
         report: Callable[[Progress], object],
         *,
         what: str,
-        sampled: bool,
+        cluster: Executor | None = None,
     ) -> None:
-        self._plan = plan
-        self._put = put
+        self._in_flight = in_flight
+        self._n_jobs = n_jobs
         self._report = report
         self._what = what
+        self._cluster = cluster
         self._cancel = threading.Event()
         self._n_done = 0
         self._nbytes = 0
-        last = plan.levels[-1]
-        self._strides = sample_strides({a.name: a.size for a in last.axes}) if sampled else None
 
-    def run(self, walk: Pass, source: Source) -> Generator[Done[R]]:
-        """Yield the blocks of `walk` as they finish, in their own order.
+    def run(self, jobs: Iterator[Job[R]]) -> Generator[tuple[Job[R], Done[R]]]:
+        """Yield jobs as they finish, in their own order.
 
-        At most ``plan.in_flight`` blocks are worked on, beside the one that was yielded. Closing
-        the iterator, or an exception in it, stops all workers.
+        Closing the iterator, or an exception in it, stops all workers.
         """
-        pool = ThreadPoolExecutor(self._plan.in_flight, thread_name_prefix="nbexport")
-        blocks = walk.blocks()
-        queue: deque[Future[Done[R]]] = deque()
+        threads = None
+        if self._cluster is None:
+            threads = ThreadPoolExecutor(self._in_flight, thread_name_prefix="nbexport")
+        queue: deque[tuple[Job[R], Future[Done[R]]]] = deque()
+
+        def fill(n_jobs: int) -> None:
+            for job in islice(jobs, n_jobs):
+                if threads is not None:
+                    future = threads.submit(run_job, job, self._cancel)
+                else:
+                    assert self._cluster is not None
+                    alone = Job(job.part, job.walk, job.block, job.source.cut(job.block.reads))
+                    future = self._cluster.submit(run_job, _without_source(alone))
+                queue.append((job, future))
+
         try:
-            for block in islice(blocks, self._plan.in_flight):
-                queue.append(pool.submit(self._work, walk, block, source))
+            fill(self._in_flight)
             while queue:
-                done = _result(queue[0])
+                job, future = queue[0]
+                done = _result(future)
                 queue.popleft()
-                for block in islice(blocks, 1):
-                    queue.append(pool.submit(self._work, walk, block, source))
-                self._tell(walk, done.block)
-                yield done
+                fill(1)
+                self._tell(job)
+                yield job, done
         except BaseException:
             self._cancel.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            wait(queue, timeout=_GRACE_S)
+            for _, future in queue:
+                future.cancel()
+            if threads is not None:
+                threads.shutdown(wait=False)
+            wait([future for _, future in queue], timeout=_GRACE_S)
             raise
-        pool.shutdown()
+        if threads is not None:
+            threads.shutdown()
 
-    def _work(self, walk: Pass, block: Block, source: Source) -> Done[R]:
-        self._check_cancel()
-        pixels = self._fetch(walk, block, source)
-        results = []
-        level = walk.reads
-        for level, box in block.writes:
-            if level > walk.reads:
-                pixels = coarsen(pixels, self._plan.levels[level].factors, self._plan.method)
-            self._check_cancel()
-            results.append(self._put(level, box, pixels))
-        samples: tuple[tuple[int, Array], ...] = ()
-        if self._strides is not None and level == len(self._plan.levels) - 1:
-            samples = self._sample(block.writes[-1][1], pixels, self._strides)
-        return Done(block, tuple(results), samples)
-
-    def _fetch(self, walk: Pass, block: Block, source: Source) -> Array:
-        try:
-            pixels = source.fetch(block.reads)
-        except ExportError:
-            raise
-        except Exception as error:
-            box = ", ".join(
-                f"{axis.name} {start}:{stop}"
-                for axis, (start, stop) in zip(
-                    self._plan.levels[walk.reads].axes, block.reads, strict=True
-                )
-            )
-            raise SourceError(
-                f"computing the pixels at {box} failed with {type(error).__name__}: {error}; "
-                "the error lies in how this DataArray is computed, try da.isel(...).compute() there"
-            ) from error
-        return cast_block(pixels, self._plan.image.dtype)
-
-    def _sample(
-        self, box: Box, pixels: Array, strides: dict[str, int]
-    ) -> tuple[tuple[int, Array], ...]:
-        names = self._plan.image.dims
-        start = {name: begin for name, (begin, _) in zip(names, box, strict=True)}
-        sample = sample_pixels(pixels, start, strides)
-        if "c" not in names:
-            return ((0, sample.copy()),)
-        by_channel = np.moveaxis(sample, names.index("c"), 0)
-        return tuple((start["c"] + i, part.copy()) for i, part in enumerate(by_channel))
-
-    def _check_cancel(self) -> None:
-        if self._cancel.is_set():
-            raise ExportCancelled("the export was stopped")
-
-    def _tell(self, walk: Pass, block: Block) -> None:
+    def _tell(self, job: Job[R]) -> None:
         self._n_done += 1
-        if walk.reads == 0:
-            n_pixels = prod(stop - start for start, stop in block.reads)
-            self._nbytes += n_pixels * np.dtype(self._plan.image.dtype).itemsize
+        if job.walk is job.part.plan.passes[0]:
+            n_pixels = prod(stop - start for start, stop in job.block.reads)
+            self._nbytes += n_pixels * np.dtype(job.part.plan.image.dtype).itemsize
         self._report(
-            Progress(
-                done=self._n_done,
-                total=self._plan.n_blocks,
-                nbytes=self._nbytes,
-                what=self._what,
-            )
+            Progress(done=self._n_done, total=self._n_jobs, nbytes=self._nbytes, what=self._what)
         )
+
+
+def run_job(job: Job[R], cancel: threading.Event | None = None) -> Done[R]:
+    """Fetch the block of `job`, and pool and put it level by level."""
+    plan, block = job.part.plan, job.block
+    _check(cancel)
+    pixels = _fetch(job)
+    results = []
+    level = job.walk.reads
+    for level, box in block.writes:
+        if level > job.walk.reads:
+            pixels = coarsen(pixels, plan.levels[level].factors, plan.method)
+        _check(cancel)
+        results.append(job.part.put(level, box, pixels))
+    samples: tuple[tuple[int, Array], ...] = ()
+    if job.part.sampled and block.writes and level == len(plan.levels) - 1:
+        samples = _sample(plan, block.writes[-1][1], pixels)
+    return Done(tuple(results), samples)
+
+
+def _fetch(job: Job[R]) -> Array:
+    plan, box = job.part.plan, job.block.reads
+    try:
+        pixels = job.source.fetch(box)
+    except ExportError:
+        raise
+    except Exception as error:
+        place = ", ".join(
+            f"{axis.name} {start}:{stop}"
+            for axis, (start, stop) in zip(plan.levels[job.walk.reads].axes, box, strict=True)
+        )
+        raise SourceError(
+            f"computing the pixels at {place} failed with {type(error).__name__}: {error}; "
+            "the error lies in how this DataArray is computed, try da.isel(...).compute() there"
+        ) from error
+    return cast_block(pixels, plan.image.dtype)
+
+
+def _sample(plan: PyramidPlan, box: Box, pixels: Array) -> tuple[tuple[int, Array], ...]:
+    names = plan.image.dims
+    strides = sample_strides({axis.name: axis.size for axis in plan.levels[-1].axes})
+    start = {name: begin for name, (begin, _) in zip(names, box, strict=True)}
+    sample = sample_pixels(pixels, start, strides)
+    if "c" not in names:
+        return ((0, sample.copy()),)
+    by_channel = np.moveaxis(sample, names.index("c"), 0)
+    return tuple((start["c"] + i, part.copy()) for i, part in enumerate(by_channel))
+
+
+def _without_source(job: Job[R]) -> Job[R]:
+    """Return `job` as it is sent to a cluster: the part's own pixels stay here."""
+    part = job.part
+    return Job(
+        Part(part.plan, job.source, part.put, _nothing_written, part.sampled),
+        job.walk,
+        job.block,
+        job.source,
+    )
+
+
+def _nothing_written(level: int) -> Source:
+    raise LookupError(f"level {level} is not at hand in another process")
+
+
+def _check(cancel: threading.Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise ExportCancelled("the export was stopped")
 
 
 def _result(future: Future[Done[R]]) -> Done[R]:

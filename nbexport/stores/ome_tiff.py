@@ -23,7 +23,7 @@ from nbexport._version import __version__
 from nbexport.metadata.ome_xml import ome_xml
 from nbexport.model import Axis, convert, is_length
 from nbexport.plan import Box, Level, PyramidPlan
-from nbexport.stores._execute import Done, Source, Walk
+from nbexport.stores._execute import Done, Job, Part, Source, Workers, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import nbytes_on_disk, staged
@@ -31,6 +31,7 @@ from nbexport.stores._target import nbytes_on_disk, staged
 Array = npt.NDArray[Any]
 Tile = tuple[int, bytes]
 """(place in IFD order within its level, encoded bytes)"""
+Finished = tuple[Job[list[Tile]], Done[list[Tile]]]
 
 CODECS: Final[dict[str, Callable[[bytes], bytes] | None]] = {
     "none": None,
@@ -66,25 +67,24 @@ def write_tiff(
         bigtiff = _largest_nbytes(plan) + len(description) > _CLASSIC_NBYTES
     with staged(target) as folder, listener(progress, plan.n_blocks, target.name) as report:
         encoder = _Encoder(plan, compression)
-        walk = Walk(plan, encoder.put, report, what=target.name, sampled=False)
+        pages = _PageOptions(plan, compression, encoder.predictor)
+        workers = Workers(plan.in_flight, plan.n_blocks, report, what=target.name)
         with (
             _Spool(folder / "tiles", folder / "levels", plan, encoder) as spool,
             TiffWriter(folder / target.name, bigtiff=bigtiff, shaped=False) as tiff,
         ):
-            n_coarser = len(plan.levels) - 1
-            first, *rest = plan.passes
-            pages = _PageOptions(plan, compression, encoder.predictor)
-            with closing(walk.run(first, source)) as blocks:
+            first, *rest = stages([Part(plan, source, encoder.put, spool.level, sampled=False)])
+            with closing(workers.run(first)) as blocks:
                 tiff.write(
                     spool.stream(0, blocks),
                     **pages.of(plan.levels[0]),
-                    subifds=n_coarser,
+                    subifds=len(plan.levels) - 1,
                     description=description,
                     software=f"nbexport {__version__}",
                 )
                 spool.take(blocks)
-            for one in rest:
-                with closing(walk.run(one, spool.level(one.reads))) as blocks:
+            for stage in rest:
+                with closing(workers.run(stage)) as blocks:
                     spool.take(blocks)
             for i, level in enumerate(plan.levels[1:], 1):
                 tiff.write(spool.stream(i, iter(())), **pages.of(level), subfiletype=1)
@@ -176,13 +176,13 @@ class _Spool:
         """Return the kept level `index` as the source of coarser ones."""
         return _Kept(self._encoder.keep[index])
 
-    def take(self, blocks: Iterator[Done[list[Tile]]]) -> None:
+    def take(self, blocks: Iterator[Finished]) -> None:
         """Spool all tiles of `blocks`."""
-        for done in blocks:
-            for (level, _), tiles in zip(done.block.writes, done.results, strict=True):
+        for job, done in blocks:
+            for (level, _), tiles in zip(job.block.writes, done.results, strict=True):
                 self._put(level, tiles)
 
-    def stream(self, level: int, blocks: Iterator[Done[list[Tile]]]) -> Iterator[bytes]:
+    def stream(self, level: int, blocks: Iterator[Finished]) -> Iterator[bytes]:
         """Yield the tiles of `level` in order, from the spool and from `blocks` as they finish."""
         grid = self._plan.levels[level]
         n_tiles = prod(-(-n // c) for n, c in zip(grid.shape, grid.chunks, strict=True))
@@ -192,10 +192,10 @@ class _Spool:
                 yield self._get(level, turn)
                 turn += 1
                 continue
-            done = next(blocks)
+            job, done = next(blocks)
             # tifffile takes the last tile and never comes back, so all else is put away first.
             ready: list[bytes] = []
-            for (at, _), tiles in zip(done.block.writes, done.results, strict=True):
+            for (at, _), tiles in zip(job.block.writes, done.results, strict=True):
                 if at == level:
                     tiles.sort()
                     while len(ready) < len(tiles) and tiles[len(ready)][0] == turn + len(ready):
@@ -226,6 +226,9 @@ class _Kept:
 
     def fetch(self, box: Box) -> Array:
         return np.asarray(self._pixels[tuple(slice(*edges) for edges in box)])
+
+    def cut(self, box: Box) -> Source:
+        raise LookupError("OME-TIFF is encoded by threads of this process")
 
 
 class _PageOptions:

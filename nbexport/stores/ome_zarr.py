@@ -1,70 +1,136 @@
-"""One OME-Zarr group, written in one pass: each chunk once, the root metadata last."""
+"""OME-Zarr groups, written in one pass: each chunk or shard once, the root metadata last."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
-from nbexport.metadata import ngff_attributes
+from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import display_windows
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._execute import Source, Walk
+from nbexport.stores._codec import check_codec, codec
+from nbexport.stores._execute import Part, Source, Workers, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import nbytes_on_disk, staged
 
+__all__ = ["ZarrImage", "ZarrOptions", "check_codec", "write_zarr"]
+
 Array = npt.NDArray[Any]
 
-CODECS: Final[dict[str, Any]] = {
-    "blosc-zstd": lambda size: BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=size),
-    "blosc-lz4": lambda size: BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=size),
-    "zstd": lambda size: ZstdCodec(level=3),
-    "gzip": lambda size: GzipCodec(level=5),
-    "none": lambda size: None,
+# "/" also where it is Zarr's default: NGFF 0.4, "storage format", MUST be nested.
+_KEYS: Final[dict[int, Any]] = {
+    2: {"name": "v2", "separator": "/"},
+    3: {"name": "default", "separator": "/"},
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZarrOptions:
+    """How the arrays of an OME-Zarr are stored.
+
+    Attributes
+    ----------
+    version
+        OME-NGFF version.
+    compression, compression_level
+        Checked by :func:`check_codec`.
+    skip_empty
+        Leave out chunks that are all zero.
+    """
+
+    version: str
+    compression: Any
+    compression_level: int | None
+    skip_empty: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZarrImage:
+    """One image of an OME-Zarr.
+
+    Attributes
+    ----------
+    path
+        Its group, relative to the root; empty for the root itself.
+    plan, source
+        What to write, and its pixels.
+    extra
+        Attributes beside those of the image, where they belong in `version`.
+    """
+
+    path: str = ""
+    plan: PyramidPlan
+    source: Source
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
 def write_zarr(
-    source: Source,
-    plan: PyramidPlan,
+    images: Sequence[ZarrImage],
     target: Path,
+    options: ZarrOptions,
     *,
-    compression: str,
+    groups: Mapping[str, Mapping[str, Any]] | None = None,
+    cluster: Executor | None = None,
     progress: ProgressOption,
     notes: tuple[str, ...],
 ) -> WriteReport:
-    """Write `plan` to the checked path `target`.
+    """Write `images` to the checked path `target`; the first is the one that is reported.
 
-    The group is made in a hidden folder beside `target` and renamed when it is complete. Empty
-    chunks are written too: a missing chunk would read as zeros, and a lost one as well.
+    Parameters
+    ----------
+    images
+        All blocks of all of them go through the same workers.
+    target
+        Made as a hidden folder beside it, and renamed when it is complete.
+    options
+        How arrays are stored.
+    groups
+        Attributes of groups that hold no image, by path.
+    cluster
+        Runs blocks instead of threads.
+    progress, notes
+        See :func:`nbexport.write_ome_zarr`.
+
+    Notes
+    -----
+    Empty chunks are written too unless `skip_empty`: a missing chunk would read as zeros, and a
+    lost one as well.
     """
     begin = time.perf_counter()
-    with staged(target) as folder, listener(progress, plan.n_blocks, target.name) as report:
-        root = zarr.create_group(folder / target.name, zarr_format=3)
-        arrays = _create_levels(root, plan, compression)
-
-        def put(level: int, box: Box, pixels: Array) -> None:
-            arrays[level][_slices(box)] = pixels
-
-        given = [channel.window for channel in plan.image.channels]
-        walk = Walk(plan, put, report, what=target.name, sampled=None in given)
-        samples: list[tuple[int, Array]] = []
-        for one in plan.passes:
-            level = source if one is plan.passes[0] else _Level(arrays[one.reads])
-            with closing(walk.run(one, level)) as blocks:
-                for done in blocks:
-                    samples += done.samples
-        windows = display_windows(samples, len(given))
-        root.update_attributes(ngff_attributes(plan, _with_given(windows, given)))
+    n_jobs = sum(image.plan.n_blocks for image in images)
+    with staged(target) as folder, listener(progress, n_jobs, target.name) as report:
+        root = zarr.create_group(folder / target.name, zarr_format=ZARR_FORMATS[options.version])
+        for path, attributes in (groups or {}).items():
+            if path:
+                root.create_group(path, attributes=dict(attributes))
+        opened = [_Opened(root, image, options) for image in images]
+        workers = Workers(
+            min(image.plan.in_flight for image in images),
+            n_jobs,
+            report,
+            what=target.name,
+            cluster=cluster,
+        )
+        by_part = {id(one.part): one for one in opened}
+        for stage in stages([one.part for one in opened]):
+            with closing(workers.run(stage)) as blocks:
+                for job, done in blocks:
+                    by_part[id(job.part)].samples += done.samples
+        for one in opened:
+            one.finish()
+        root.update_attributes(dict((groups or {}).get("", {})))
         nbytes = nbytes_on_disk(folder)
+    plan = images[0].plan
     return WriteReport(
         target=str(target),
         format=plan.format,
@@ -72,8 +138,46 @@ def write_zarr(
         nbytes=nbytes,
         seconds=time.perf_counter() - begin,
         notes=notes,
-        losses=plan.losses,
+        losses=tuple(dict.fromkeys(loss for image in images for loss in image.plan.losses)),
     )
+
+
+class _Opened:
+    """The arrays of one image, and what was seen of its pixels."""
+
+    def __init__(self, root: zarr.Group, image: ZarrImage, options: ZarrOptions) -> None:
+        self._image = image
+        self._version = options.version
+        self._group = root.require_group(image.path) if image.path else root
+        self._given = [channel.window for channel in image.plan.image.channels]
+        arrays = _create_levels(self._group, image.plan, options)
+        self.samples: list[tuple[int, Array]] = []
+        self.part: Part[None] = Part(
+            image.plan,
+            image.source,
+            _Put(arrays),
+            lambda level: _Level(arrays[level]),
+            sampled=None in self._given,
+        )
+
+    def finish(self) -> None:
+        """Write the metadata, whose display windows are known now."""
+        windows = _with_given(display_windows(self.samples, len(self._given)), self._given)
+        attributes = ngff_attributes(self._image.plan, windows, self._version)
+        for key, value in self._image.extra.items():
+            inner = attributes.get("ome", attributes)
+            inner[key] = value
+        self._group.update_attributes(attributes)
+
+
+class _Put:
+    """Writes boxes into the arrays of the levels; can be sent to another process."""
+
+    def __init__(self, arrays: Sequence[zarr.Array[Any]]) -> None:
+        self._arrays = tuple(arrays)
+
+    def __call__(self, level: int, box: Box, pixels: Array) -> None:
+        self._arrays[level][_slices(box)] = pixels
 
 
 class _Level:
@@ -85,23 +189,33 @@ class _Level:
     def fetch(self, box: Box) -> Array:
         return np.asarray(self._array[_slices(box)])
 
+    def cut(self, box: Box) -> _Level:
+        return self
+
 
 def _create_levels(
-    root: zarr.Group, plan: PyramidPlan, compression: str
+    group: zarr.Group, plan: PyramidPlan, options: ZarrOptions
 ) -> tuple[zarr.Array[Any], ...]:
-    dtype = np.dtype(plan.image.dtype)
-    codec = CODECS[compression](dtype.itemsize)
+    zarr_format = ZARR_FORMATS[options.version]
+    dims = plan.image.dims
+    compressor = codec(
+        options.compression, options.compression_level, plan.image.dtype, zarr_format
+    )
+    named: dict[str, Any] = {"dimension_names": dims}  # MUST equal the axis names (0.5.2)
+    if zarr_format == 2:
+        named = {"attributes": {"_ARRAY_DIMENSIONS": list(dims)}}  # xarray's way to say the same
     return tuple(
-        root.create_array(
+        group.create_array(
             str(i),
             shape=level.shape,
-            dtype=dtype,
+            dtype=np.dtype(plan.image.dtype),
             chunks=level.chunks,
             shards=level.shards,
-            compressors=codec,
+            compressors=compressor,
             fill_value=0,
-            dimension_names=plan.image.dims,  # MUST equal the axis names (0.5.2)
-            config={"write_empty_chunks": True},
+            chunk_key_encoding=_KEYS[zarr_format],
+            config={"write_empty_chunks": not options.skip_empty},
+            **named,
         )
         for i, level in enumerate(plan.levels)
     )

@@ -161,7 +161,7 @@ def test_given_windows_reach_omero_and_widen_the_range(tmp_path):
     assert first["window"] == {"min": -5.0, "max": 9000.0, "start": -5.0, "end": 9000.0}
     assert (second["window"]["start"], second["window"]["end"]) == (10.0, 20.0)
     assert second["window"]["min"] <= 10
-    again = ngff_attributes(report.plan, [(0, 1, 0, 1), (0, 1, 0, 1)])
+    again = ngff_attributes(report.plan, [(0, 1, 0, 1), (0, 1, 0, 1)], "0.5")
     assert again["ome"]["multiscales"] == zarr.open_group(path).attrs["ome"]["multiscales"]
 
 

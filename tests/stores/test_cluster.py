@@ -1,0 +1,127 @@
+"""Blocks on a real dask cluster of two processes: the same bytes, exact progress, plain errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+from distributed import Client, LocalCluster
+
+import nbexport
+
+pytestmark = [
+    # distributed's own sockets and loops are still closing when their fixture is gone.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+OPTIONS = {"chunks": (1, 32, 32), "shards": (4, 64, 64), "levels": 3}
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def volume() -> xr.DataArray:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(1, 4000, (16, 200, 170), dtype="uint16")
+    return xr.DataArray(pixels, dims=("z", "y", "x"), name="volume")
+
+
+def lazy(da: xr.DataArray, function=None, chunks=(3, 70, 64)) -> xr.DataArray:
+    pixels = dask.array.from_array(da.values, chunks=chunks)
+    if function is not None:
+        pixels = pixels.map_blocks(function, dtype=pixels.dtype, meta=pixels._meta)
+    return da.copy(data=pixels)
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("budget", ["1 GiB", "1 MB"])
+def test_a_cluster_writes_the_same_bytes_as_threads(client, budget, tmp_path):
+    da = volume()
+    heard = []
+    for name, pixels, where in (
+        ("numpy", da, False),
+        ("dask", lazy(da), False),
+        ("cluster", lazy(da), client),
+        ("shipped", da, client),
+    ):
+        report = nbexport.write_ome_zarr(
+            pixels,
+            tmp_path / f"{name}.ome.zarr",
+            client=where,
+            memory_budget=budget,
+            progress=heard.append,
+            **OPTIONS,
+        )
+        assert heard[-1].done == heard[-1].total == report.plan.n_blocks
+        assert heard[-1].nbytes == da.nbytes
+    first, *others = (
+        tree(tmp_path / f"{n}.ome.zarr") for n in ("numpy", "dask", "cluster", "shipped")
+    )
+    for other in others:
+        assert other == first
+
+
+def test_the_active_client_is_used_unless_told_otherwise(client, tmp_path):
+    def where(block):
+        return np.full_like(block, os.getpid() % 60000)
+
+    with client.as_current():
+        for option, inside in ((None, False), (False, True)):
+            path = tmp_path / f"{inside}.ome.zarr"
+            nbexport.write_ome_zarr(
+                lazy(volume(), where), path, client=option, progress=False, levels=1
+            )
+            import zarr
+
+            pids = set(np.unique(zarr.open_array(path / "0")[:]).tolist())
+            assert (os.getpid() % 60000 in pids) == inside
+
+
+def test_a_worker_that_dies_costs_its_blocks_only(client, tmp_path):
+    """Killed in the middle; its blocks are computed again elsewhere, the result is whole."""
+    marker = tmp_path / "died"
+
+    def deadly(block):
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return block
+
+    da = volume()
+    path = tmp_path / "a.ome.zarr"
+    nbexport.write_ome_zarr(lazy(da, deadly), path, client=client, progress=False, **OPTIONS)
+    assert marker.exists()
+    import zarr
+
+    np.testing.assert_array_equal(zarr.open_array(path / "0")[:], da.values)
+
+
+def test_an_error_on_a_worker_is_told_as_everywhere(client, tmp_path):
+    def fail(block):
+        raise ZeroDivisionError("the camera melted")
+
+    with pytest.raises(nbexport.SourceError, match=r"failed with ZeroDivisionError: the camera"):
+        nbexport.write_ome_zarr(
+            lazy(volume(), fail), tmp_path / "a.ome.zarr", client=client, progress=False
+        )
+    assert list(tmp_path.iterdir()) == []
