@@ -90,6 +90,7 @@ class BioExport:
         method: Method | None = None,
         tile: tuple[int, int] = (512, 512),
         compression: str = "zlib",
+        compression_level: int | None = None,
         bigtiff: bool | None = None,
         overwrite: bool = False,
         progress: ProgressOption = None,

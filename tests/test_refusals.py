@@ -306,6 +306,12 @@ OPTIONS = {
         PlanError,
         r"tile=\(100, 100\) is not a TIFF tile; .* multiples of 16",
     ),
+    "impossible level": (
+        None,
+        {"compression_level": 99},
+        PlanError,
+        r"compression_level=99 is not possible with '(zlib|blosc-zstd)'; use [01] to ",
+    ),
     "unknown keyword": (
         None,
         {"level": 2},

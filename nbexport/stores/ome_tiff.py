@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from tifffile import TiffWriter
 
 from nbexport._version import __version__
+from nbexport.errors import PlanError
 from nbexport.metadata.ome_xml import ome_xml
 from nbexport.model import Axis, convert, is_length
 from nbexport.plan import Box, Level, PyramidPlan
@@ -33,11 +35,24 @@ Tile = tuple[int, bytes]
 """(place in IFD order within its level, encoded bytes)"""
 Finished = tuple[Job[list[Tile]], Done[list[Tile]]]
 
-CODECS: Final[dict[str, Callable[[bytes], bytes] | None]] = {
-    "none": None,
-    "zlib": lambda tile: bytes(imagecodecs.deflate_encode(tile, 6)),
-    "zstd": lambda tile: bytes(imagecodecs.zstd_encode(tile, 9)),
-    "lzw": lambda tile: bytes(imagecodecs.lzw_encode(tile)),
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """A compression of tiles: its default level, the levels it has, and its encoder."""
+
+    default: int
+    lowest: int
+    highest: int
+    encode: Callable[[bytes, int], bytes]
+
+
+# zlib's level 1 with differences: on 21 real images and a noisy sCMOS volume within 1 % of the
+# bytes of level 6, at three times its speed (182 and 58 MB/s a core, libdeflate).
+CODECS: Final[dict[str, _Codec]] = {
+    "zlib": _Codec(1, 1, 12, lambda tile, level: bytes(imagecodecs.deflate_encode(tile, level))),
+    "zstd": _Codec(3, 1, 22, lambda tile, level: bytes(imagecodecs.zstd_encode(tile, level))),
+    "lzw": _Codec(0, 0, 0, lambda tile, level: bytes(imagecodecs.lzw_encode(tile))),
+    "none": _Codec(0, 0, 0, lambda tile, level: tile),
 }
 
 # Classic TIFF addresses 2**32 bytes. An IFD takes a few hundred bytes and a tile 8 to 16; the
@@ -47,12 +62,27 @@ _IFD_NBYTES: Final = 1024
 _TILE_NBYTES: Final = 16
 
 
+def check_codec(compression: object, level: int | None) -> None:
+    """Raise PlanError unless tiles can be compressed with `compression` at `level`."""
+    codec = CODECS.get(compression) if isinstance(compression, str) else None
+    if codec is None:
+        raise PlanError(f"compression={compression!r} is not known; use one of {', '.join(CODECS)}")
+    if level is not None and not (
+        isinstance(level, int) and codec.lowest <= level <= codec.highest
+    ):
+        raise PlanError(
+            f"compression_level={level!r} is not possible with {compression!r}; "
+            f"use {codec.lowest} to {codec.highest}"
+        )
+
+
 def write_tiff(
     source: Source,
     plan: PyramidPlan,
     target: Path,
     *,
     compression: str,
+    compression_level: int | None,
     bigtiff: bool | None,
     progress: ProgressOption,
     notes: tuple[str, ...],
@@ -66,7 +96,7 @@ def write_tiff(
     if bigtiff is None:
         bigtiff = _largest_nbytes(plan) + len(description) > _CLASSIC_NBYTES
     with staged(target) as folder, listener(progress, plan.n_blocks, target.name) as report:
-        encoder = _Encoder(plan, compression)
+        encoder = _Encoder(plan, compression, compression_level)
         pages = _PageOptions(plan, compression, encoder.predictor)
         workers = Workers(plan.in_flight, plan.n_blocks, report, what=target.name)
         with (
@@ -103,14 +133,16 @@ def write_tiff(
 class _Encoder:
     """Cuts the pixels of a box into tiles and encodes them."""
 
-    def __init__(self, plan: PyramidPlan, compression: str) -> None:
+    def __init__(self, plan: PyramidPlan, compression: str, level: int | None) -> None:
         self._plan = plan
-        self._codec = CODECS[compression]
+        codec = CODECS[compression]
+        self._encode_bytes = codec.encode
+        self._level = codec.default if level is None else level
         self._yx = (plan.image.dims.index("y"), plan.image.dims.index("x"))
         dtype = np.dtype(plan.image.dtype)
         # Differences of neighbours are for integers; predictor 3, the one for floats, is
         # unknown to Bio-Formats 7.3.
-        self.predictor = self._codec is not None and dtype.kind in "iu"
+        self.predictor = compression != "none" and dtype.kind in "iu"
         self._kept = {walk.reads for walk in plan.passes[1:]}
         self.keep: dict[int, Array] = {}
 
@@ -142,8 +174,7 @@ class _Encoder:
             tile = padded
         if self.predictor:
             tile = np.asarray(imagecodecs.delta_encode(np.ascontiguousarray(tile), axis=1))
-        raw = tile.tobytes()
-        return raw if self._codec is None else self._codec(raw)
+        return self._encode_bytes(tile.tobytes(), self._level)
 
 
 class _Spool:

@@ -1,0 +1,1 @@
+"""Timings: read them, never assert them."""

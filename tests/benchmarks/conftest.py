@@ -1,0 +1,57 @@
+"""The volume that is timed: what a camera gives, in the sizes the tables name.
+
+``python3 tests tests/benchmarks --benchmark-enable`` times 400 MB; ``NBEXPORT_BENCH_Z=48`` makes
+that 1.2 GB. Without ``--benchmark-enable`` a small one runs once, so that nothing here rots.
+"""
+
+from __future__ import annotations
+
+import os
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+
+CHUNKS = (1, 8, 512, 512)
+N_LEVELS = 5
+
+
+def scmos(n_channels: int, depth: int, edge: int) -> np.ndarray:
+    """Return smooth structure with an offset of 100 and Poisson noise, uint16."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:edge, :edge]
+    pixels = np.empty((n_channels, depth, edge, edge), "uint16")
+    for c, z in np.ndindex(n_channels, depth):
+        structure = 1 + np.sin(x / (40 + 7 * c) + z / 5) * np.cos(y / (55 - 5 * c))
+        pixels[c, z] = 100 + rng.poisson(80 * structure)
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def volume(request) -> np.ndarray:
+    if not request.config.getoption("benchmark_enable"):
+        return scmos(1, 8, 256)
+    return scmos(3, int(os.environ.get("NBEXPORT_BENCH_Z", "16")), 2048)
+
+
+@pytest.fixture(params=["numpy", "dask"])
+def source(request, volume) -> xr.DataArray:
+    pixels = volume if request.param == "numpy" else dask.array.from_array(volume, chunks=CHUNKS)
+    return xr.DataArray(pixels, dims=tuple("czyx"), name="volume")
+
+
+@pytest.fixture
+def timed(benchmark, tmp_path):
+    """Time a function that writes to a fresh path, five times or as the options say."""
+
+    def run(write, name):
+        targets = iter(range(1000))
+        benchmark.pedantic(
+            write,
+            setup=lambda: ((tmp_path / f"{next(targets)}-{name}",), {}),
+            rounds=5,
+            warmup_rounds=1,
+        )
+
+    return run
