@@ -13,7 +13,14 @@ from nbexport import accessor as _accessor  # noqa: F401 - registers the accesso
 from nbexport._version import __version__
 
 if TYPE_CHECKING:
-    from nbexport.api import plan_export, write_ome_tiff, write_ome_zarr
+    from nbexport.api import (
+        plan_export,
+        write_images,
+        write_multiscales,
+        write_ome_tiff,
+        write_ome_zarr,
+        write_plate,
+    )
     from nbexport.dataarray import describe
     from nbexport.errors import (
         AxisError,
@@ -34,7 +41,14 @@ if TYPE_CHECKING:
     from nbexport.stores import Progress, WriteReport
 
 _HOMES = {
-    "nbexport.api": ("plan_export", "write_ome_tiff", "write_ome_zarr"),
+    "nbexport.api": (
+        "plan_export",
+        "write_images",
+        "write_multiscales",
+        "write_ome_tiff",
+        "write_ome_zarr",
+        "write_plate",
+    ),
     "nbexport.dataarray": ("describe",),
     "nbexport.errors": (
         "AxisError",
@@ -79,8 +93,11 @@ __all__ = [
     "__version__",
     "describe",
     "plan_export",
+    "write_images",
+    "write_multiscales",
     "write_ome_tiff",
     "write_ome_zarr",
+    "write_plate",
 ]
 
 

@@ -69,6 +69,7 @@ class BioExport:
         workers: int | None = None,
         client: Any = None,
         memory_budget: str | int = "1 GiB",
+        storage_options: Mapping[str, Any] | None = None,
         name: str | None = None,
         dims: Mapping[str, str] | None = None,
         scale: Numbers = None,
@@ -128,6 +129,30 @@ class DatasetBioExport:
 
         return {str(name): describe(da) for name, da in self._obj.data_vars.items()}
 
+    @names_nearest
+    def ome_zarr(
+        self,
+        target: TargetPath,
+        *,
+        version: str = "0.5",
+        levels: int | None = None,
+        factors: Factors = None,
+        method: Method | None = None,
+        chunks: Sequence[int] | Mapping[str, int] | None = None,
+        shards: Shards = None,
+        compression: Any = "blosc-zstd",
+        compression_level: int | None = None,
+        skip_empty: bool = False,
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        client: Any = None,
+        memory_budget: str | int = "1 GiB",
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_images` with this Dataset."""
+        return cast("WriteReport", _call("nbexport.api", "write_images", locals()))
+
     def _repr_html_(self) -> str:
         return page("Dataset", *(_shown(da) for da in self._obj.data_vars.values()))
 
@@ -144,6 +169,34 @@ class DataTreeBioExport:
         from nbexport.dataarray import describe
 
         return {path: describe(da) for path, da in _leaves(self._obj)}
+
+    @names_nearest
+    def ome_zarr(
+        self,
+        target: TargetPath,
+        *,
+        version: str = "0.5",
+        chunks: Sequence[int] | Mapping[str, int] | None = None,
+        shards: Shards = None,
+        compression: Any = "blosc-zstd",
+        compression_level: int | None = None,
+        skip_empty: bool = False,
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        client: Any = None,
+        memory_budget: str | int = "1 GiB",
+        storage_options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_multiscales` with this DataTree."""
+        return cast("WriteReport", _call("nbexport.api", "write_multiscales", locals()))
 
     def _repr_html_(self) -> str:
         return page("DataTree", *(_shown(da) for _, da in _leaves(self._obj)))

@@ -14,7 +14,7 @@ from nbexport._keywords import names_nearest
 from nbexport.dataarray import ChannelWish, Described, Numbers, Units, channels_from_samples, read
 from nbexport.errors import DtypeError, PlanError
 from nbexport.metadata import OME_PIXEL_TYPES, ngff_losses, ome_losses
-from nbexport.model import Kind
+from nbexport.model import ImageSpec, Kind
 from nbexport.plan import (
     Method,
     PyramidPlan,
@@ -99,26 +99,37 @@ def plan_zarr(
     if described.image.kind == "rgb":
         described = channels_from_samples(described)
     image = described.image
+    inner, outer = chunks_and_shards(image, version, chunks, shards)
+    plan = plan_pyramid(
+        image,
+        format="ome-zarr",
+        chunks=inner,
+        shards=outer,
+        levels=levels,
+        factors=factors,
+        method=method,
+        source_chunks=described.source.chunks,
+        memory_budget=parse_nbytes(memory_budget),
+        workers=n_workers(workers),
+        losses=image.losses + ngff_losses(image),
+    )
+    return described, plan
+
+
+def chunks_and_shards(
+    image: ImageSpec,
+    version: str,
+    chunks: Sequence[int] | Mapping[str, int] | None,
+    shards: Shards,
+) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the chunks and shards that a user wants, checked."""
     inner = plane_chunks(image) if chunks is None else given_chunks(image, chunks)
     if shards is not None and version == "0.4":
         raise PlanError(
             f"shards={shards!r} are not possible in OME-Zarr 0.4, which is Zarr 2; "
             "leave them out, or use version='0.5'"
         )
-    plan = plan_pyramid(
-        image,
-        format="ome-zarr",
-        chunks=inner,
-        shards=shard_shape(image, inner, shards),
-        levels=levels,
-        factors=factors,
-        method=method,
-        source_chunks=described.source.chunks,
-        memory_budget=_nbytes(memory_budget),
-        workers=_n_workers(workers),
-        losses=image.losses + ngff_losses(image),
-    )
-    return described, plan
+    return inner, shard_shape(image, inner, shards)
 
 
 def plan_labels(
@@ -206,8 +217,8 @@ def plan_tiff(
         factors=_planar(factors, image.dims),
         method=method,
         source_chunks=described.source.chunks,
-        memory_budget=_nbytes(memory_budget),
-        workers=_n_workers(workers),
+        memory_budget=parse_nbytes(memory_budget),
+        workers=n_workers(workers),
         losses=image.losses + ome_losses(image),
     )
     return described, plan
@@ -259,7 +270,8 @@ def _with_ome_type(described: Described) -> Described:
     return replace(described, image=replace(image, dtype=dtype, notes=(*image.notes, note)))
 
 
-def _nbytes(budget: str | int) -> int:
+def parse_nbytes(budget: str | int) -> int:
+    """Return `memory_budget` in bytes."""
     from dask.utils import parse_bytes
 
     try:
@@ -271,7 +283,8 @@ def _nbytes(budget: str | int) -> int:
     return nbytes
 
 
-def _n_workers(workers: int | None) -> int:
+def n_workers(workers: int | None) -> int:
+    """Return how many blocks are worked on at the same time: `workers`, or one a core."""
     if workers is None:
         # Containers often may use fewer cores than the machine has.
         affinity = getattr(os, "sched_getaffinity", None)

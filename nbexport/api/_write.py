@@ -10,6 +10,7 @@ import xarray as xr
 
 from nbexport._keywords import names_nearest
 from nbexport._warn import warn_losses
+from nbexport.api._own import check_not_own
 from nbexport.api._plan import Factors, Shards, plan_labels, plan_tiff, plan_zarr
 from nbexport.dataarray import ChannelWish, Numbers, Units
 from nbexport.errors import PlanError
@@ -45,6 +46,7 @@ def write_ome_zarr(
     workers: int | None = None,
     client: Any = None,
     memory_budget: str | int = "1 GiB",
+    storage_options: Mapping[str, Any] | None = None,
     name: str | None = None,
     dims: Mapping[str, str] | None = None,
     scale: Numbers = None,
@@ -60,7 +62,8 @@ def write_ome_zarr(
     da
         See :func:`describe`.
     target
-        Local path that ends in ``.ome.zarr`` or ``.zarr``; its folder exists.
+        What ends in ``.ome.zarr`` or ``.zarr``: a local path whose folder exists, or a URL that
+        fsspec can write to, such as ``s3://bucket/cells.ome.zarr``.
     version
         OME-NGFF version: ``"0.5"`` (Zarr 3), ``"0.6"`` (Zarr 3, coordinate systems) or ``"0.4"``
         (Zarr 2).
@@ -88,7 +91,9 @@ def write_ome_zarr(
     labels
         Label images by name, on the grid of `da`; written below ``labels/`` with as many levels.
     overwrite
-        Replace an existing OME-Zarr, once the new one is complete.
+        Replace an existing OME-Zarr, once the new one is complete. At a URL there is no renaming:
+        the old one is removed right before the first pixel is written, and is gone should the
+        export fail.
     progress
         True: a bar; False: none; a function: called with :class:`Progress` after every block;
         None: a bar in notebooks and terminals.
@@ -99,6 +104,9 @@ def write_ome_zarr(
         one, if there is one; False: threads in any case. Its workers must see `target`.
     memory_budget
         Bytes in flight, such as ``"500 MB"``; at least one block always is.
+    storage_options
+        For a URL, what its file system takes: ``{"key": …, "secret": …, "endpoint_url": …}`` for
+        S3 by s3fs (``pip install 'nbexport[s3]'``).
     name, dims, scale, translation, units, channels, kind
         See :func:`describe`.
 
@@ -142,7 +150,7 @@ def write_ome_zarr(
             f"{', '.join(ZARR_FORMATS)}"
         )
     check_codec(compression, compression_level, ZARR_FORMATS[version])
-    path = check_target(target, "ome-zarr", overwrite=overwrite)
+    path = check_target(target, "ome-zarr", overwrite=overwrite, storage_options=storage_options)
     cluster = find_cluster(client)
     described, plan = plan_zarr(
         da,
@@ -165,6 +173,8 @@ def write_ome_zarr(
     sets = plan_labels(
         labels or {}, plan, version=version, factors=factors, memory_budget=memory_budget
     )
+    sources = (described.source, *(one.source for one, _ in sets.values()))
+    check_not_own(path, sources)
     images = [ZarrImage(plan=plan, source=described.source)]
     images += [
         ZarrImage(
@@ -176,7 +186,7 @@ def write_ome_zarr(
         for label, (one, one_plan) in sets.items()
     ]
     with ExitStack() as stack:
-        for source in (described.source, *(one.source for one, _ in sets.values())):
+        for source in sources:
             stack.enter_context(source.opened())
         report = write_zarr(
             images,

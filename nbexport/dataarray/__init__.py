@@ -2,6 +2,7 @@
 
 from nbexport.dataarray._channels import ChannelWish
 from nbexport.dataarray._describe import Described, Numbers, Units, describe, read
+from nbexport.dataarray._origin import zarr_arrays
 from nbexport.dataarray._samples import channels_from_samples
 from nbexport.dataarray._source import PixelSource
 
@@ -14,4 +15,5 @@ __all__ = [
     "channels_from_samples",
     "describe",
     "read",
+    "zarr_arrays",
 ]

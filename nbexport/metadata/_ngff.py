@@ -92,6 +92,9 @@ def ngff_group(content: dict[str, Any], version: str) -> dict[str, Any]:
 
 def _downsampling(plan: PyramidPlan) -> dict[str, Any]:
     """Return how the levels were made: SHOULD ``type`` and ``metadata`` of a multiscale."""
+    if plan.method is None:
+        text = "the levels were there before; how they were made is not known"
+        return {"type": "given", "metadata": {"description": text, "version": __version__}}
     return {
         "type": plan.method,
         "metadata": {

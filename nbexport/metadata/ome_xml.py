@@ -7,6 +7,7 @@ kernel would hold other bytes than the first. Source: the OME 2016-06 schema.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,25 +29,43 @@ def ome_xml(plan: PyramidPlan) -> str:
     (bioio-ome-tiff 1.4 reads 200 nm as 200). A size whose unit isn't known is given in OME's
     ``reference frame``, since no unit would mean micrometres. Times keep their unit.
     """
-    image = plan.image
-    notes = _annotations(image)
-    ome = OME(
-        creator=f"nbexport {__version__}",
-        structured_annotations=om.StructuredAnnotations(map_annotations=notes) if notes else None,
-        images=[
+    return _document([plan.image], in_tiff=True)
+
+
+def ome_xml_of_series(images: Sequence[ImageSpec]) -> str:
+    """Return the OME-XML that lies beside the Zarr groups of `images`, one Image each, in order.
+
+    It points at no pixels, and leaves the places of single planes to the groups' own metadata.
+    """
+    return _document(images, in_tiff=False)
+
+
+def _document(images: Sequence[ImageSpec], *, in_tiff: bool) -> str:
+    entries: list[om.Image] = []
+    all_notes: list[om.MapAnnotation] = []
+    for i, image in enumerate(images):
+        notes = _annotations(image, len(all_notes))
+        all_notes += notes
+        entries.append(
             om.Image(
-                id="Image:0",
+                id=f"Image:{i}",
                 name=legal_text(image.name),
                 acquisition_date=datetime.fromisoformat(image.acquired) if image.acquired else None,
-                pixels=_pixels(image),
+                pixels=_pixels(image, i, in_tiff=in_tiff),
                 annotation_refs=[om.AnnotationRef(id=note.id) for note in notes],
             )
-        ],
+        )
+    ome = OME(
+        creator=f"nbexport {__version__}",
+        structured_annotations=om.StructuredAnnotations(map_annotations=all_notes)
+        if all_notes
+        else None,
+        images=entries,
     )
     return ome.to_xml()
 
 
-def _pixels(image: ImageSpec) -> om.Pixels:
+def _pixels(image: ImageSpec, index: int, *, in_tiff: bool) -> om.Pixels:
     sizes = {name: image.sizes.get(name, 1) for name in "tczyx"}
     samples = image.sizes.get("s", 1)
     time = image.axis("t")
@@ -60,8 +79,14 @@ def _pixels(image: ImageSpec) -> om.Pixels:
     if time is not None and time.calibrated and time.unit and time.positions is None:
         step["time_increment"] = time.scale
         step["time_increment_unit"] = om.UnitsTime(OME_SYMBOLS[time.unit])
+    if in_tiff:
+        n_planes = sizes["t"] * sizes["c"] * sizes["z"]
+        step["tiff_data_blocks"] = [om.TiffData(ifd=0, plane_count=n_planes)]
+        step["planes"] = _planes(image, sizes)
+    else:
+        step["metadata_only"] = om.MetadataOnly()
     return om.Pixels(
-        id="Pixels:0",
+        id=f"Pixels:{index}",
         dimension_order=om.Pixels_DimensionOrder.XYZCT,
         type=om.PixelType(OME_PIXEL_TYPES[image.dtype]),
         size_x=sizes["x"],
@@ -70,11 +95,7 @@ def _pixels(image: ImageSpec) -> om.Pixels:
         size_c=sizes["c"] * samples,
         size_t=sizes["t"],
         interleaved=True if samples > 1 else None,
-        channels=_channels(image, sizes["c"], samples),
-        tiff_data_blocks=[
-            om.TiffData(ifd=0, plane_count=sizes["t"] * sizes["c"] * sizes["z"]),
-        ],
-        planes=_planes(image, sizes),
+        channels=_channels(image, index, sizes["c"], samples),
         **step,
     )
 
@@ -85,9 +106,11 @@ def _length(axis: Axis, value: float) -> tuple[float, om.UnitsLength]:
     return value, om.UnitsLength.REFERENCEFRAME
 
 
-def _channels(image: ImageSpec, n_channels: int, samples: int) -> list[om.Channel]:
+def _channels(image: ImageSpec, index: int, n_channels: int, samples: int) -> list[om.Channel]:
     if not image.channels:
-        return [om.Channel(id=f"Channel:0:{c}", samples_per_pixel=1) for c in range(n_channels)]
+        return [
+            om.Channel(id=f"Channel:{index}:{c}", samples_per_pixel=1) for c in range(n_channels)
+        ]
     out = []
     for c, channel in enumerate(image.channels):
         extra: dict[str, Any] = {}
@@ -103,7 +126,7 @@ def _channels(image: ImageSpec, n_channels: int, samples: int) -> list[om.Channe
             extra["color"] = om.Color(f"#{channel.color}")
         out.append(
             om.Channel(
-                id=f"Channel:0:{c}",
+                id=f"Channel:{index}:{c}",
                 name=legal_text(channel.label),
                 samples_per_pixel=samples,
                 **extra,
@@ -148,8 +171,8 @@ def _planes(image: ImageSpec, sizes: dict[str, int]) -> list[om.Plane]:
     return planes
 
 
-def _annotations(image: ImageSpec) -> list[om.MapAnnotation]:
-    """Return key-value annotations for what OME-XML has no field for."""
+def _annotations(image: ImageSpec, first: int) -> list[om.MapAnnotation]:
+    """Return key-value annotations for what OME-XML has no field for, counted from `first`."""
     values = {
         f"window of channel {i}": json.dumps(channel.window)
         for i, channel in enumerate(image.channels)
@@ -164,5 +187,5 @@ def _annotations(image: ImageSpec) -> list[om.MapAnnotation]:
                 ms=[om.Map.M(k=legal_text(k), value=legal_text(v)) for k, v in pairs.items()]
             ),
         )
-        for i, (kind, pairs) in enumerate((kind, pairs) for kind, pairs in maps if pairs)
+        for i, (kind, pairs) in enumerate(((kind, pairs) for kind, pairs in maps if pairs), first)
     ]

@@ -7,13 +7,23 @@ from itertools import accumulate
 from math import lcm, prod
 from typing import Final
 
+from nbexport.plan._block import Pass
+
 SourceChunks = tuple[tuple[int, ...], ...]
 """Chunk lengths along every axis, as dask has them."""
 
-# While a block is worked on, these are in memory at once, in multiples of its level-0 bytes: the
-# pixels (1, and 1 more where dask concatenates its chunks), the accumulator of the first mean
-# (0.5 to 1), the coarser levels (1/3) and the encoded units (up to 1).
-BYTES_PER_BLOCK_BYTE: Final = 4
+# While a leaf is worked on, these are in memory at once, in multiples of its bytes: the pixels (1,
+# and 1 more where dask concatenates its chunks), the sum of the first mean (0.5 to 1) and the
+# encoded units (up to 1). Of its block: the pooled pixels of the next level and their own pooling
+# (up to 0.75), and for TIFF the encoded tiles that wait for their turn (about 0.75).
+_HELD_OF_LEAF: Final = 4
+_HELD_OF_BLOCK: Final = 1.5
+
+
+def held_nbytes(walk: Pass, itemsize: int) -> int:
+    """Return the bytes that are in memory while one block of `walk` is worked on, estimated."""
+    of_block = _HELD_OF_BLOCK * prod(walk.block) if walk.leaf != walk.block else 0
+    return int((_HELD_OF_LEAF * prod(walk.leaf) + of_block) * itemsize)
 
 
 def n_recomputed(shape: tuple[int, ...], block: tuple[int, ...], chunks: SourceChunks) -> int:

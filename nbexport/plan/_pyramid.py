@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
@@ -12,47 +12,11 @@ import numpy as np
 from nbexport._markup import Markup, bullets, human_nbytes, page, strong, table
 from nbexport.errors import PlanError
 from nbexport.model import Axis, ImageSpec
-from nbexport.plan._block import Pass, block_shape
+from nbexport.plan._block import Pass
 from nbexport.plan._coarsen import METHODS, Method, check_factors, coarsen_axis, step_factors
-from nbexport.plan._cost import BYTES_PER_BLOCK_BYTE, SourceChunks, aligned_block, n_recomputed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
-    """One resolution level: its grid, its place, its storage.
-
-    Attributes
-    ----------
-    axes
-        The axes of the level: a coarser image is just coarser axes.
-    chunks
-        Shape of a Zarr chunk or, for TIFF, of a tile.
-    shards
-        Shape of what is written at once where that is larger than a chunk: a Zarr shard or, for
-        TIFF, a row of tiles.
-    factors
-        By axis, pixels of the next finer level that became one here; ones at level 0.
-    """
-
-    axes: tuple[Axis, ...]
-    chunks: tuple[int, ...]
-    shards: tuple[int, ...] | None = None
-    factors: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Axis lengths."""
-        return tuple(axis.size for axis in self.axes)
-
-    @property
-    def write_unit(self) -> tuple[int, ...]:
-        """Shape of what no two blocks may touch together: the shard, else the chunk."""
-        return self.shards or self.chunks
-
-    @property
-    def n_chunks(self) -> int:
-        """Number of chunks (tiles)."""
-        return prod(-(-n // c) for n, c in zip(self.shape, self.chunks, strict=True))
+from nbexport.plan._cost import SourceChunks, held_nbytes, n_recomputed
+from nbexport.plan._level import Level, fitted_level
+from nbexport.plan._passes import plan_passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -68,7 +32,7 @@ class PyramidPlan:
     levels
         Finest first.
     method
-        How pixels are merged.
+        How pixels are merged; None where the levels were given and each is written as it is.
     passes
         The walks over the image that write these levels.
     in_flight
@@ -82,7 +46,7 @@ class PyramidPlan:
     format: Literal["ome-zarr", "ome-tiff"]
     image: ImageSpec
     levels: tuple[Level, ...]
-    method: Method
+    method: Method | None
     passes: tuple[Pass, ...]
     in_flight: int
     n_recomputed: int = 0
@@ -96,15 +60,17 @@ class PyramidPlan:
 
     @property
     def block_nbytes(self) -> int:
-        """Bytes of the largest block as it is read."""
+        """Bytes of the largest block, of which only the leaves and pooled pixels are held."""
         itemsize = np.dtype(self.image.dtype).itemsize
         return max(prod(walk.block) for walk in self.passes) * itemsize
 
     @property
     def peak_nbytes(self) -> int:
         """Estimated bytes in memory while writing, beside the source itself."""
-        n_blocks = max(walk.n_blocks for walk in self.passes)
-        return min(self.in_flight, n_blocks) * self.block_nbytes * BYTES_PER_BLOCK_BYTE
+        itemsize = np.dtype(self.image.dtype).itemsize
+        return max(
+            min(self.in_flight, walk.n_blocks) * held_nbytes(walk, itemsize) for walk in self.passes
+        )
 
     @property
     def n_blocks(self) -> int:
@@ -122,13 +88,15 @@ class PyramidPlan:
     @property
     def reread(self) -> float:
         """Pixels read back to make coarser levels, as a fraction of level 0."""
+        if self.method is None:
+            return 0.0
         again = sum(prod(walk.shapes[0]) for walk in self.passes[1:])
         return again / prod(self.levels[0].shape)
 
     def __repr__(self) -> str:
         title = (
             f"<PyramidPlan {self.format} {self.image.name!r} {self.image.dtype}, "
-            f"{len(self.levels)} levels by {self.method}, {human_nbytes(self.nbytes)}>"
+            f"{len(self.levels)} levels {self._made}, {human_nbytes(self.nbytes)}>"
         )
         lines = [title]
         lines += [
@@ -144,7 +112,7 @@ class PyramidPlan:
         return page(
             strong(f"{self.format}: {self.image.name}"),
             self.levels_table(),
-            page(f"{self.image.dtype} · by {self.method} · {human_nbytes(self.nbytes)} in all"),
+            page(f"{self.image.dtype} · {self._made} · {human_nbytes(self.nbytes)} in all"),
             page(self._work),
             bullets("Left out", self.losses),
         )
@@ -165,6 +133,10 @@ class PyramidPlan:
                 for i, level in enumerate(self.levels)
             ],
         )
+
+    @property
+    def _made(self) -> str:
+        return "as given" if self.method is None else f"by {self.method}"
 
     @property
     def _chunk_word(self) -> str:
@@ -257,22 +229,7 @@ def plan_pyramid(
         raise PlanError(f"levels={levels} would write nothing; 1 means full resolution only")
 
     def level(axes: tuple[Axis, ...], steps: tuple[int, ...]) -> Level:
-        shape = tuple(a.size for a in axes)
-        # TIFF pads the tiles at the edges, and all levels keep one tile shape.
-        fitted = chunks if row_of_tiles else tuple(map(min, chunks, shape))
-        outer = None
-        if row_of_tiles:
-            outer = tuple(
-                -(-a.size // c) * c if a.name == "x" else c
-                for a, c in zip(axes, fitted, strict=True)
-            )
-        elif shards is not None:
-            # No larger than the level needs, and still whole chunks.
-            outer = tuple(
-                min(s // c * f, -(-n // f) * f)
-                for s, c, f, n in zip(shards, chunks, fitted, shape, strict=True)
-            )
-        return Level(axes=axes, chunks=fitted, shards=outer, factors=steps)
+        return fitted_level(axes, steps, chunks, shards, row_of_tiles=row_of_tiles)
 
     out = [level(image.axes, (1,) * len(image.axes))]
     while levels is None or len(out) < levels:
@@ -294,12 +251,16 @@ def plan_pyramid(
                 tuple(coarsen_axis(a, f, method) for a, f in zip(finer, steps, strict=True)), steps
             )
         )
-    itemsize = np.dtype(image.dtype).itemsize
-    max_pixels = memory_budget // BYTES_PER_BLOCK_BYTE // itemsize
-    passes, in_flight = _plan_passes(tuple(out), source_chunks, max_pixels, workers)
+    passes, in_flight = plan_passes(
+        tuple(out),
+        source_chunks,
+        itemsize=np.dtype(image.dtype).itemsize,
+        memory_budget=memory_budget,
+        workers=workers,
+    )
     again = 0
     if source_chunks is not None:
-        again = n_recomputed(image.shape, passes[0].block, source_chunks)
+        again = n_recomputed(image.shape, passes[0].leaf, source_chunks)
     return PyramidPlan(
         format=format,
         image=image,
@@ -322,59 +283,6 @@ def _checked_method(image: ImageSpec, method: str | None) -> Method:
             f"method={method!r} would invent labels between neighbours; use 'mode' or 'nearest'"
         )
     return method  # type: ignore[return-value]
-
-
-def _plan_passes(
-    levels: tuple[Level, ...],
-    source_chunks: SourceChunks | None,
-    max_pixels: int,
-    workers: int,
-) -> tuple[tuple[Pass, ...], int]:
-    """Return the passes, and how many of their blocks fit `max_pixels` at the same time.
-
-    A pass takes as many levels as its blocks can feed within ``max_pixels / workers``; where that
-    is level 0 alone, one block at a time may take all of it, since reading level 0 back would
-    cost as much again as reading the source.
-    """
-    passes: list[Pass] = []
-    done, in_flight = 0, workers
-    while done < len(levels):
-        reads = max(0, done - 1)
-        walk = None
-        for n_parallel in (in_flight, 1):
-            walk = _longest_pass(levels, reads, done, max_pixels // n_parallel)
-            if walk.writes[-1] > reads or done == len(levels) - 1:
-                break
-        assert walk is not None
-        if not passes and source_chunks is not None:
-            bound = max(max_pixels // in_flight, prod(walk.block))
-            walk = replace(
-                walk, block=aligned_block(walk.shapes[0], walk.block, source_chunks, bound)
-            )
-        in_flight = max(1, min(in_flight, max_pixels // prod(walk.block)))
-        passes.append(walk)
-        done = walk.writes[-1] + 1
-    return tuple(passes), in_flight
-
-
-def _longest_pass(levels: tuple[Level, ...], reads: int, first: int, max_pixels: int) -> Pass:
-    """Return the pass from level `reads` that writes most levels from `first` on within bounds."""
-    best = None
-    total = (1,) * len(levels[0].axes)  # pixels of level `reads` that became one
-    factors = [total] if first == reads else []
-    for last in range(first, len(levels)):
-        if last > reads:
-            total = tuple(a * b for a, b in zip(total, levels[last].factors, strict=True))
-            factors.append(total)
-        writes = tuple(range(first, last + 1))
-        shapes = (levels[reads].shape, *(levels[i].shape for i in writes))
-        units = tuple(levels[i].write_unit for i in writes)
-        block = block_shape(shapes, units, tuple(factors))
-        if best is not None and prod(block) > max_pixels:
-            break
-        best = Pass(reads=reads, writes=writes, shapes=shapes, factors=tuple(factors), block=block)
-    assert best is not None
-    return best
 
 
 def _times(shape: tuple[int, ...]) -> str:

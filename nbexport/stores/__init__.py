@@ -4,11 +4,12 @@ The writers, :mod:`nbexport.stores.ome_tiff` and :mod:`nbexport.stores.ome_zarr`
 where they are used: tifffile, ome-types and zarr take their time.
 """
 
+from nbexport.stores._check import check_target
 from nbexport.stores._cluster import Cluster, find_cluster
 from nbexport.stores._execute import Source
 from nbexport.stores._progress import Progress, ProgressOption
 from nbexport.stores._report import WriteReport
-from nbexport.stores._target import TargetPath, check_target
+from nbexport.stores._target import TargetPath, ZarrTarget
 
 __all__ = [
     "Cluster",
@@ -17,6 +18,7 @@ __all__ = [
     "Source",
     "TargetPath",
     "WriteReport",
+    "ZarrTarget",
     "check_target",
     "find_cluster",
 ]

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from nbexport.errors import ExportCancelled, ExportError, SourceError
+from nbexport.errors import ExportCancelled, SourceError
 from nbexport.pixels import cast_block, coarsen, sample_pixels, sample_strides
 from nbexport.plan import Block, Box, Pass, PyramidPlan
 from nbexport.stores._progress import Progress
@@ -37,8 +37,8 @@ _POLL_S: Final = 0.2
 class Source(Protocol):
     """The pixels of an image, fetched box by box."""
 
-    def fetch(self, box: Box) -> Array:
-        """Return the pixels of `box`."""
+    def hand_out(self, boxes: Sequence[Box], take: Callable[[int, Array], None]) -> None:
+        """Call `take` with the number and the pixels of each of `boxes`, one after the other."""
 
     def cut(self, box: Box) -> Source:
         """Return a source of `box` alone, small enough to be sent to another process."""
@@ -61,7 +61,8 @@ class Part(Generic[R]):
     put
         Called with (level, box, pixels), finest level first.
     written
-        Gives a level that was written, as the source of the coarser ones.
+        Gives what a later pass reads, by level: one that was written, as the source of the coarser
+        ones; or one that was given.
     sampled
         Take samples of the coarsest level, for display windows.
     """
@@ -90,12 +91,12 @@ class Done(Generic[R]):
     Attributes
     ----------
     results
-        What `put` returned, for each of ``block.writes``.
+        (level, what `put` returned), in the order of the puts.
     samples
         (channel, pixels) of the coarsest level, where samples are taken.
     """
 
-    results: tuple[R, ...]
+    results: tuple[tuple[int, R], ...]
     samples: tuple[tuple[int, Array], ...]
 
 
@@ -199,39 +200,80 @@ class Workers:
 
 
 def run_job(job: Job[R], cancel: threading.Event | None = None) -> Done[R]:
-    """Fetch the block of `job`, and pool and put it level by level."""
-    plan, block = job.part.plan, job.block
-    _check(cancel)
-    pixels = _fetch(job)
-    results = []
-    level = job.walk.reads
-    for level, box in block.writes:
-        if level > job.walk.reads:
-            pixels = coarsen(pixels, plan.levels[level].factors, plan.method)
+    """Fetch the block of `job` leaf by leaf, put each, and pool and put the coarser levels."""
+    plan, block, walk = job.part.plan, job.block, job.walk
+    results: list[tuple[int, R]] = []
+    samples: list[tuple[int, Array]] = []
+
+    def put(level: int, box: Box, pixels: Array) -> None:
         _check(cancel)
-        results.append(job.part.put(level, box, pixels))
-    samples: tuple[tuple[int, Array], ...] = ()
-    if job.part.sampled and block.writes and level == len(plan.levels) - 1:
-        samples = _sample(plan, block.writes[-1][1], pixels)
-    return Done(tuple(results), samples)
+        results.append((level, job.part.put(level, box, pixels)))
+        if job.part.sampled and level == len(plan.levels) - 1:
+            samples.extend(_sample(plan, box, pixels))
+
+    coarser = block.writes[1:]
+    pooled: Array | None = None
+    leaves = list(walk.leaves(block))
+
+    def take(i: int, pixels: Array) -> None:
+        nonlocal pooled
+        _check(cancel)
+        leaf = leaves[i]
+        pixels = cast_block(pixels, plan.image.dtype)
+        if not leaf.writes:
+            return
+        level, box = leaf.writes[0]
+        if level > walk.reads:
+            pixels = _coarser(pixels, plan, level)
+        put(level, box, pixels)
+        if coarser and len(leaf.writes) > 1:
+            level, box = leaf.writes[1]
+            part = _coarser(pixels, plan, level)
+            if pooled is None:
+                pooled = np.empty([b - a for a, b in coarser[0][1]], dtype=part.dtype)
+            inside = zip(box, coarser[0][1], strict=True)
+            pooled[tuple(slice(a - start, b - start) for (a, b), (start, _) in inside)] = part
+
+    _hand_out(job, [leaf.reads for leaf in leaves], take)
+    if coarser and pooled is not None:
+        put(*coarser[0], pooled)
+        for level, box in coarser[1:]:
+            pooled = _coarser(pooled, plan, level)
+            put(level, box, pooled)
+    return Done(tuple(results), tuple(samples))
 
 
-def _fetch(job: Job[R]) -> Array:
-    plan, box = job.part.plan, job.block.reads
+def _coarser(pixels: Array, plan: PyramidPlan, level: int) -> Array:
+    assert plan.method is not None  # a pass over a given level writes no other
+    return coarsen(pixels, plan.levels[level].factors, plan.method)
+
+
+def _hand_out(job: Job[R], boxes: Sequence[Box], take: Callable[[int, Array], None]) -> None:
+    """Call `take` with the pixels of each of `boxes`; what fails before that is the source's."""
+    ours: list[BaseException] = []
+
+    def guarded(i: int, pixels: Array) -> None:
+        try:
+            take(i, pixels)
+        except BaseException as error:
+            ours.append(error)
+            raise
+
     try:
-        pixels = job.source.fetch(box)
-    except ExportError:
-        raise
+        job.source.hand_out(boxes, guarded)
     except Exception as error:
+        if ours:
+            raise ours[0] from None
         place = ", ".join(
             f"{axis.name} {start}:{stop}"
-            for axis, (start, stop) in zip(plan.levels[job.walk.reads].axes, box, strict=True)
+            for axis, (start, stop) in zip(
+                job.part.plan.levels[job.walk.reads].axes, job.block.reads, strict=True
+            )
         )
         raise SourceError(
             f"computing the pixels at {place} failed with {type(error).__name__}: {error}; "
             "the error lies in how this DataArray is computed, try da.isel(...).compute() there"
         ) from error
-    return cast_block(pixels, plan.image.dtype)
 
 
 def _sample(plan: PyramidPlan, box: Box, pixels: Array) -> tuple[tuple[int, Array], ...]:

@@ -20,6 +20,8 @@ class WriteReport:
         ``"ome-zarr"`` or ``"ome-tiff"``.
     plan
         What was planned and is now there.
+    others
+        The plans of further images at the same target: labels, the rest of a series or a plate.
     nbytes
         Bytes at the target.
     seconds
@@ -35,19 +37,27 @@ class WriteReport:
     plan: PyramidPlan
     nbytes: int
     seconds: float
+    others: tuple[PyramidPlan, ...] = ()
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 
     @property
     def megabytes_per_second(self) -> float:
         """Megabytes (10**6) of source pixels written a second."""
-        return self.plan.image.nbytes / 1e6 / max(self.seconds, 1e-9)
+        nbytes = sum(plan.image.nbytes for plan in self._plans)
+        return nbytes / 1e6 / max(self.seconds, 1e-9)
+
+    @property
+    def _plans(self) -> tuple[PyramidPlan, ...]:
+        return (self.plan, *self.others)
 
     @property
     def _summary(self) -> str:
+        nbytes = sum(plan.nbytes for plan in self._plans)
+        images = f"{len(self._plans)} images, the first with " if self.others else ""
         return (
-            f"{human_nbytes(self.nbytes)} on disk for {human_nbytes(self.plan.nbytes)} of pixels "
-            f"in {len(self.plan.levels)} levels, {self.seconds:.2f} s, "
+            f"{human_nbytes(self.nbytes)} on disk for {human_nbytes(nbytes)} of pixels "
+            f"in {images}{len(self.plan.levels)} levels, {self.seconds:.2f} s, "
             f"{self.megabytes_per_second:.0f} MB/s"
         )
 

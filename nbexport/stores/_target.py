@@ -8,9 +8,10 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -24,13 +25,79 @@ SUFFIXES: Final[dict[Format, tuple[str, ...]]] = {
     "ome-zarr": (".ome.zarr", ".zarr"),
     "ome-tiff": (".ome.tif", ".ome.tiff", ".ome.btf", ".tif", ".tiff", ".btf"),
 }
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C: is a drive
-_ZARR_FILES: Final = ("zarr.json", ".zgroup", ".zarray")
+# Two letters at least: C: is a drive. fsspec chains URLs by "::".
+_URL: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*([A-Za-z][A-Za-z0-9+.-]+)://")
+ZARR_FILES: Final = ("zarr.json", ".zgroup", ".zarray")
 _TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def check_target(target: TargetPath, format: Format, *, overwrite: bool) -> Path:
-    """Return `target` as an absolute path that may be written, or say why it may not.
+class OpenZarr(Protocol):
+    """An OME-Zarr that is being written, and visible to nobody."""
+
+    @property
+    def store(self) -> Any:
+        """What zarr creates the root group in."""
+
+    def nbytes(self) -> int:
+        """Return the bytes written."""
+
+
+class ZarrTarget(Protocol):
+    """A checked place for an OME-Zarr; it reads as the user's name for it."""
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes can write to it."""
+
+    def loses(self, array: Any) -> bool:
+        """Return whether writing here would remove `array`, a zarr.Array, before it is read."""
+
+    def opened(self) -> AbstractContextManager[OpenZarr]:
+        """Open it for writing; where the block ends it is published, or by an exception removed."""
+
+
+def target_text(target: TargetPath) -> str:
+    """Return a path or URL as text."""
+    try:
+        text = os.fspath(target)
+    except TypeError:
+        text = b""  # type: ignore[assignment]
+    if not isinstance(text, str) or not text:
+        raise PlanError(
+            f"target {target!r} is not a path; give a file name such as 'cells.ome.zarr'"
+        )
+    return text
+
+
+def remote_scheme(text: str) -> str | None:
+    """Return the scheme of a URL that is not a local path."""
+    url = _URL.match(text)
+    if url is None:
+        return None
+    if "::" in url[0]:
+        raise PlanError(
+            f"target {text!r} is a chain of URLs, where nothing can be written; "
+            "use the last of them alone"
+        )
+    return None if url[1].lower() in ("file", "local") else url[1].lower()
+
+
+def check_suffix(name: str, format: Format) -> None:
+    """Raise TargetError unless `name` ends as a `format` does."""
+    suffixes = SUFFIXES[format]
+    if not name.lower().endswith(suffixes) or name.lower() in suffixes:
+        raise TargetError(
+            f"target {name!r} does not end in {_either(suffixes)}; "
+            f"rename it, for example to {_stem(name) + suffixes[0]!r}"
+        )
+
+
+def check_local(text: str, format: Format, *, overwrite: bool) -> Path:
+    """Return a path or file URL as an absolute path that may be written, or say why it may not.
 
     Raises
     ------
@@ -39,16 +106,12 @@ def check_target(target: TargetPath, format: Format, *, overwrite: bool) -> Path
     TargetError
         If the suffix, the folder or the permission is wrong, or `overwrite` would replace
         something that doesn't look like an export of the same format.
-    PlanError
-        If it is not a path, or a URL that is not ``file://``.
     """
-    path = _local_path(target)
-    suffixes = SUFFIXES[format]
-    if not path.name.lower().endswith(suffixes) or path.name.lower() in suffixes:
-        raise TargetError(
-            f"target {path.name!r} does not end in {_either(suffixes)}; "
-            f"rename it, for example to {_stem(path.name) + suffixes[0]!r}"
-        )
+    if _URL.match(text):
+        text = url2pathname(urlsplit(text).path)
+    # absolute(), not resolve(): a link to a folder is the user's name for it.
+    path = Path(text).expanduser().absolute()
+    check_suffix(path.name, format)
     folder = path.parent
     if not folder.exists():
         raise TargetError(f"folder '{folder}' does not exist; create it first")
@@ -119,6 +182,50 @@ def _publish(made: Path, path: Path, folder: Path) -> None:
         made.replace(path)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalZarr:
+    """A checked path of this machine.
+
+    Attributes
+    ----------
+    path
+        Absolute.
+    """
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.path.name
+
+    @property
+    def is_shared(self) -> bool:
+        """True: that workers see this machine's disk is the user's promise."""
+        return True
+
+    def loses(self, array: Any) -> bool:
+        """Return False: the old folder stays until the new one is complete."""
+        return False
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenZarr]:
+        """Give a hidden folder beside the path, which is renamed where the block ends."""
+        with staged(self.path) as folder:
+            yield _OpenFolder(folder / self.path.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFolder:
+    store: Path
+
+    def nbytes(self) -> int:
+        return nbytes_on_disk(self.store)
+
+
 def nbytes_on_disk(path: Path) -> int:
     """Return the bytes of a file, or of all files below a folder."""
     if path.is_file():
@@ -128,31 +235,11 @@ def nbytes_on_disk(path: Path) -> int:
     )
 
 
-def _local_path(target: TargetPath) -> Path:
-    try:
-        text = os.fspath(target)
-    except TypeError:
-        text = b""  # type: ignore[assignment]
-    if not isinstance(text, str) or not text:
-        raise PlanError(
-            f"target {target!r} is not a path; give a file name such as 'cells.ome.zarr'"
-        )
-    if _URL.match(text):
-        parts = urlsplit(text)
-        if parts.scheme.lower() != "file":
-            raise PlanError(
-                f"target {text!r} is a {parts.scheme} URL; this version writes to local paths only"
-            )
-        text = url2pathname(parts.path)
-    # absolute(), not resolve(): a link to a folder is the user's name for it.
-    return Path(text).expanduser().absolute()
-
-
 def _is_own_kind(path: Path, format: Format) -> bool:
     if format == "ome-zarr":
         # An empty folder holds nothing to lose.
         return path.is_dir() and (
-            any((path / name).is_file() for name in _ZARR_FILES) or not any(path.iterdir())
+            any((path / name).is_file() for name in ZARR_FILES) or not any(path.iterdir())
         )
     if not path.is_file():
         return False

@@ -7,7 +7,7 @@ beside it and follow as SubIFDs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
@@ -209,8 +209,8 @@ class _Spool:
 
     def take(self, blocks: Iterator[Finished]) -> None:
         """Spool all tiles of `blocks`."""
-        for job, done in blocks:
-            for (level, _), tiles in zip(job.block.writes, done.results, strict=True):
+        for _, done in blocks:
+            for level, tiles in done.results:
                 self._put(level, tiles)
 
     def stream(self, level: int, blocks: Iterator[Finished]) -> Iterator[bytes]:
@@ -223,16 +223,16 @@ class _Spool:
                 yield self._get(level, turn)
                 turn += 1
                 continue
-            job, done = next(blocks)
+            _, done = next(blocks)
             # tifffile takes the last tile and never comes back, so all else is put away first.
+            due = sorted(tile for at, tiles in done.results if at == level for tile in tiles)
             ready: list[bytes] = []
-            for (at, _), tiles in zip(job.block.writes, done.results, strict=True):
-                if at == level:
-                    tiles.sort()
-                    while len(ready) < len(tiles) and tiles[len(ready)][0] == turn + len(ready):
-                        ready.append(tiles[len(ready)][1])
-                    tiles = tiles[len(ready) :]
-                self._put(at, tiles)
+            while len(ready) < len(due) and due[len(ready)][0] == turn + len(ready):
+                ready.append(due[len(ready)][1])
+            self._put(level, due[len(ready) :])
+            for at, tiles in done.results:
+                if at != level:
+                    self._put(at, tiles)
             for tile in ready:
                 turn += 1
                 yield tile
@@ -255,8 +255,9 @@ class _Kept:
     def __init__(self, pixels: Array) -> None:
         self._pixels = pixels
 
-    def fetch(self, box: Box) -> Array:
-        return np.asarray(self._pixels[tuple(slice(*edges) for edges in box)])
+    def hand_out(self, boxes: Sequence[Box], take: Callable[[int, Array], None]) -> None:
+        for i, box in enumerate(boxes):
+            take(i, np.asarray(self._pixels[tuple(slice(*edges) for edges in box)]))
 
     def cut(self, box: Box) -> Source:
         raise LookupError("OME-TIFF is encoded by threads of this process")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
 
+from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import display_windows
 from nbexport.plan import Box, PyramidPlan
@@ -21,7 +23,7 @@ from nbexport.stores._codec import check_codec, codec
 from nbexport.stores._execute import Part, Source, Workers, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
-from nbexport.stores._target import nbytes_on_disk, staged
+from nbexport.stores._target import ZarrTarget
 
 __all__ = ["ZarrImage", "ZarrOptions", "check_codec", "write_zarr"]
 
@@ -64,6 +66,8 @@ class ZarrImage:
         Its group, relative to the root; empty for the root itself.
     plan, source
         What to write, and its pixels.
+    coarser
+        The pixels of levels 1, 2, … where they were given.
     extra
         Attributes beside those of the image, where they belong in `version`.
     """
@@ -71,31 +75,35 @@ class ZarrImage:
     path: str = ""
     plan: PyramidPlan
     source: Source
+    coarser: Sequence[Source] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_zarr(
     images: Sequence[ZarrImage],
-    target: Path,
+    target: ZarrTarget,
     options: ZarrOptions,
     *,
     groups: Mapping[str, Mapping[str, Any]] | None = None,
+    files: Mapping[str, bytes] | None = None,
     cluster: Executor | None = None,
     progress: ProgressOption,
     notes: tuple[str, ...],
 ) -> WriteReport:
-    """Write `images` to the checked path `target`; the first is the one that is reported.
+    """Write `images` to the checked `target`; the first is the one that is reported.
 
     Parameters
     ----------
     images
         All blocks of all of them go through the same workers.
     target
-        Made as a hidden folder beside it, and renamed when it is complete.
+        Shows nothing before it is complete.
     options
         How arrays are stored.
     groups
         Attributes of groups that hold no image, by path.
+    files
+        What else lies in the store, by path.
     cluster
         Runs blocks instead of threads.
     progress, notes
@@ -108,11 +116,18 @@ def write_zarr(
     """
     begin = time.perf_counter()
     n_jobs = sum(image.plan.n_blocks for image in images)
-    with staged(target) as folder, listener(progress, n_jobs, target.name) as report:
-        root = zarr.create_group(folder / target.name, zarr_format=ZARR_FORMATS[options.version])
+    if cluster is not None and not target.is_shared:
+        raise PlanError(
+            f"target '{target}' lies in this process alone, and the blocks run on a dask cluster; "
+            "pass client=False or choose another target"
+        )
+    with target.opened() as place, listener(progress, n_jobs, target.name) as report:
+        root = zarr.create_group(place.store, zarr_format=ZARR_FORMATS[options.version])
         for path, attributes in (groups or {}).items():
             if path:
                 root.create_group(path, attributes=dict(attributes))
+        for path, content in (files or {}).items():
+            _put_file(root, path, content)
         opened = [_Opened(root, image, options) for image in images]
         workers = Workers(
             min(image.plan.in_flight for image in images),
@@ -129,12 +144,13 @@ def write_zarr(
         for one in opened:
             one.finish()
         root.update_attributes(dict((groups or {}).get("", {})))
-        nbytes = nbytes_on_disk(folder)
+        nbytes = place.nbytes()
     plan = images[0].plan
     return WriteReport(
         target=str(target),
         format=plan.format,
         plan=plan,
+        others=tuple(image.plan for image in images[1:]),
         nbytes=nbytes,
         seconds=time.perf_counter() - begin,
         notes=notes,
@@ -156,7 +172,7 @@ class _Opened:
             image.plan,
             image.source,
             _Put(arrays),
-            lambda level: _Level(arrays[level]),
+            lambda level: image.coarser[level - 1] if image.coarser else _Level(arrays[level]),
             sampled=None in self._given,
         )
 
@@ -186,8 +202,9 @@ class _Level:
     def __init__(self, array: zarr.Array[Any]) -> None:
         self._array = array
 
-    def fetch(self, box: Box) -> Array:
-        return np.asarray(self._array[_slices(box)])
+    def hand_out(self, boxes: Sequence[Box], take: Callable[[int, Array], None]) -> None:
+        for i, box in enumerate(boxes):
+            take(i, np.asarray(self._array[_slices(box)]))
 
     def cut(self, box: Box) -> _Level:
         return self
@@ -219,6 +236,13 @@ def _create_levels(
         )
         for i, level in enumerate(plan.levels)
     )
+
+
+def _put_file(root: zarr.Group, path: str, content: bytes) -> None:
+    """Write a file of its own below `root`, wherever that lies."""
+    place = root.store_path / path
+    buffer = default_buffer_prototype().buffer.from_bytes(content)
+    sync(place.set(buffer))
 
 
 def _with_given(

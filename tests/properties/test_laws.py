@@ -212,6 +212,31 @@ def test_blocks_cover_every_pixel_of_every_level_exactly_once(plan):
                 # No two blocks touch one write unit: nothing to lock, nothing to lose.
                 assert not touched & units[level]
                 units[level] |= touched
+            leaves = list(walk.leaves(block))
+            first = block.writes[0][0] if block.writes else None
+            unit = plan.levels[first].write_unit if block.writes else ()
+            cut = set()
+            for leaf in leaves:
+                assert all(
+                    a <= c < d <= b for (a, b), (c, d) in zip(block.reads, leaf.reads, strict=True)
+                )
+                if leaf.writes:
+                    # Leaves are whole write units as well: each is written by one put.
+                    cells = set(
+                        product(
+                            *(
+                                range(a // u, -(-b // u))
+                                for (a, b), u in zip(leaf.writes[0][1], unit, strict=True)
+                            )
+                        )
+                    )
+                    assert not cells & cut
+                    cut |= cells
+            for i in (0, 1):
+                boxes = [leaf.writes[i][1] for leaf in leaves if len(leaf.writes) > i]
+                n_pixels = sum(prod(b - a for a, b in box) for box in boxes)
+                wanted = block.writes[i][1] if len(block.writes) > i else ((0, 0),)
+                assert n_pixels == prod(b - a for a, b in wanted)
         assert n_blocks == walk.n_blocks
     assert (source == 1).all()
     for level in seen:

@@ -150,3 +150,33 @@ def test_chunks_of_zeros_are_written_too(tmp_path):
     da = xr.DataArray(np.zeros((4, 8, 8), "uint8"), dims=("t", "y", "x"))
     nbexport.write_ome_zarr(da, tmp_path / "a.ome.zarr", progress=False)
     assert sum(p.is_file() for p in (tmp_path / "a.ome.zarr/0/c").rglob("*")) == 4
+
+
+def test_what_the_leaves_of_a_block_share_is_computed_once(monkeypatch, tmp_path):
+    """Leaves keep memory small; a file that several of them are cut from is still read once."""
+    monkeypatch.setattr("nbexport.plan._passes._LEAF_NBYTES", 2**13)
+    reads: Counter = Counter()
+    truth = np.random.default_rng(0).integers(0, 4000, (2, 6, 300, 260), dtype="uint16")
+
+    def read_file(block_info=None):
+        place = block_info[None]["array-location"]
+        reads[place[0]] += 1
+        return truth[tuple(slice(*edges) for edges in place)]
+
+    files = dask_array.map_blocks(
+        read_file,
+        chunks=((1, 1), (6,), (300,), (260,)),
+        dtype="uint16",
+        meta=np.zeros((0,) * 4, "uint16"),
+    )
+    da = xr.DataArray(files.rechunk((1, 6, 64, 64)), dims=tuple("czyx"))
+    reads.clear()
+    report = nbexport.write_ome_zarr(
+        da, tmp_path / "a.ome.zarr", chunks=(1, 1, 64, 64), levels=4, progress=False
+    )
+    (walk,) = report.plan.passes
+    assert walk.n_blocks == 2
+    block = next(walk.blocks())
+    assert len(list(walk.leaves(block))) > 10
+    assert reads == {(0, 1): 1, (1, 2): 1}
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a.ome.zarr/0")[:], truth)

@@ -1,0 +1,79 @@
+"""Where the user points, checked: a path of this machine, or a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from nbexport.errors import PlanError
+from nbexport.stores._remote import check_remote
+from nbexport.stores._target import (
+    Format,
+    LocalZarr,
+    TargetPath,
+    ZarrTarget,
+    check_local,
+    remote_scheme,
+    target_text,
+)
+from nbexport.stores._trouble import shown
+
+
+@overload
+def check_target(
+    target: TargetPath,
+    format: Literal["ome-tiff"],
+    *,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Path: ...
+
+
+@overload
+def check_target(
+    target: TargetPath,
+    format: Literal["ome-zarr"],
+    *,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ZarrTarget: ...
+
+
+def check_target(
+    target: TargetPath,
+    format: Format,
+    *,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Path | ZarrTarget:
+    """Return `target` as what may be written, or say why it may not.
+
+    Raises
+    ------
+    TargetExistsError
+        If it exists and `overwrite` is False.
+    TargetError
+        If the suffix, the folder, the server or the permission is wrong, or `overwrite` would
+        replace something that doesn't look like an export of the same format.
+    PlanError
+        If it is neither a path nor a URL that can be written.
+    MissingPackageError
+        If such a URL needs a package that is not installed.
+    """
+    text = target_text(target)
+    scheme = remote_scheme(text)
+    if scheme is None:
+        if storage_options:
+            raise PlanError(
+                f"storage_options belong to a URL, and target {text!r} is a local path; "
+                "leave them out"
+            )
+        path = check_local(text, format, overwrite=overwrite)
+        return LocalZarr(path) if format == "ome-zarr" else path
+    if format == "ome-tiff":
+        raise PlanError(
+            f"target '{shown(text)}' is a {scheme} URL, and OME-TIFF is written to local paths "
+            "only; write it locally and copy it, or write an OME-Zarr there"
+        )
+    return check_remote(text, overwrite=overwrite, storage_options=storage_options or {})

@@ -1,0 +1,257 @@
+"""An OME-Zarr on an object store, or wherever fsspec writes: in place, its root metadata last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from nbexport.errors import MissingPackageError, PlanError, TargetError, TargetExistsError
+from nbexport.stores._target import ZARR_FILES, check_suffix
+from nbexport.stores._trouble import shown, told
+
+if TYPE_CHECKING:
+    from nbexport.stores._held import HeldStore
+
+# Where fsspec reads but can't write objects, or wraps another file system.
+_READ_ONLY: Final = ("data", "git", "github", "http", "https", "reference", "tar", "zip")
+_PIP: Final = {
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+    "gcs": "gcsfs",
+    "gs": "gcsfs",
+    "s3": "'nbexport[s3]'",
+    "s3a": "'nbexport[s3]'",
+}
+# Blocks that still write when an export fails get this long before their objects are removed.
+_GRACE_S: Final = 10.0
+
+
+def check_remote(url: str, *, overwrite: bool, storage_options: Mapping[str, Any]) -> RemoteZarr:
+    """Return `url` as a target that may be written, or say why it may not.
+
+    Raises
+    ------
+    PlanError
+        If fsspec can't write to such a URL.
+    MissingPackageError
+        If it could, with a package that is not installed.
+    TargetExistsError
+        If something is there and `overwrite` is False.
+    TargetError
+        If the suffix is wrong, the server refuses or can't be reached, or `overwrite` would
+        replace something that doesn't look like a Zarr.
+    """
+    url = url.rstrip("/")
+    name = shown(url)
+    parts = urlsplit(url)
+    check_suffix(url.rsplit("/", 1)[-1], "ome-zarr")
+    if parts.scheme != "memory" and not parts.path.strip("/"):
+        raise TargetError(
+            f"target '{name}' names a bucket and nothing in it; add a name, as in "
+            f"'{parts.scheme}://bucket/cells.ome.zarr'"
+        )
+    fs, path = _file_system(url, parts.scheme.lower(), storage_options)
+    with told("looking at", name):
+        found = _listed(fs, path)
+    if found and not overwrite:
+        raise TargetExistsError(f"'{name}' exists; pass overwrite=True to replace it")
+    if found and not any(entry.rsplit("/", 1)[-1] in ZARR_FILES for entry in found):
+        raise TargetError(
+            f"'{name}' holds something that does not look like an OME-Zarr, so overwrite=True "
+            "does not replace it; remove it yourself or choose another name"
+        )
+    return RemoteZarr(url=url, options=dict(storage_options), fs=fs, path=path, exists=bool(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteZarr:
+    """A checked URL.
+
+    Attributes
+    ----------
+    url, options
+        What fsspec opens it with.
+    fs, path
+        The file system, and the URL's place in it.
+    exists
+        A Zarr is there, and is to be replaced.
+    """
+
+    url: str
+    options: Mapping[str, Any]
+    fs: Any
+    path: str
+    exists: bool
+
+    def __str__(self) -> str:
+        return shown(self.url)
+
+    @property
+    def name(self) -> str:
+        """The last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write to the same place."""
+        return not self.url.lower().startswith("memory:")
+
+    def loses(self, array: Any) -> bool:
+        """Return whether `array`, a zarr.Array, lies here."""
+        store = array.store
+        store = getattr(store, "_store", store)
+        fs, root = getattr(store, "fs", None), getattr(store, "path", "")
+        place = f"{root}/{array.path}".strip("/") + "/"
+        return (
+            self.exists
+            and fs is not None
+            and _protocols(fs) == _protocols(self.fs)
+            and place.startswith(self.path.strip("/") + "/")
+        )
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenRemote]:
+        """Remove the old Zarr and give a store to write into; it is published where the block ends.
+
+        Where it ends by an exception, what was written is removed.
+        """
+        from zarr.storage import FsspecStore
+
+        from nbexport.stores._held import HeldStore
+
+        try:
+            inner = FsspecStore.from_url(self.url, storage_options=dict(self.options))
+        except ImportError as error:
+            raise MissingPackageError(
+                f"'{self}' needs a newer fsspec; install it with: pip install 'fsspec>=2024.12'"
+            ) from error
+        if self.exists:
+            with told("removing the old", str(self)):
+                self._remove()
+        opened = OpenRemote(self, HeldStore(inner, str(self)))
+        try:
+            yield opened
+            opened.publish()
+        except BaseException as error:
+            opened.store.stop(_GRACE_S)
+            self._clean_up_after(error)
+            raise
+
+    def listing(self) -> dict[str, dict[str, Any]]:
+        """Return all objects below the target, by path."""
+        self.fs.invalidate_cache()
+        found: dict[str, dict[str, Any]] = self.fs.find(self.path, detail=True)
+        return found
+
+    def _remove(self) -> None:
+        """Remove all objects below the target, those that make it a Zarr first."""
+        found = _listed(self.fs, self.path)
+        for entry in found:
+            if entry.rsplit("/", 1)[-1] in ZARR_FILES:
+                self.fs.rm_file(entry)
+        self.fs.invalidate_cache()
+        if _listed(self.fs, self.path):
+            self.fs.rm(self.path, recursive=True)
+        # s3fs does not say which objects a server refused to remove.
+        if remaining := len(self.listing()):
+            raise TargetError(f"{remaining} objects below '{self}' could not be removed")
+
+    def _clean_up_after(self, error: BaseException) -> None:
+        try:
+            with told("removing objects below", str(self)):
+                self._remove()
+        except TargetError as failed:
+            after = f"what was written could not be removed ({failed}); remove it yourself"
+        else:
+            after = "nothing was left there"
+        if isinstance(error, TargetError):
+            raise TargetError(f"{error}; {after}") from error
+        if not after.startswith("nothing"):
+            error.add_note(f"Of '{self}', {after}.")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRemote:
+    """An OME-Zarr that is being written to a URL.
+
+    Attributes
+    ----------
+    target
+        Where.
+    store
+        What zarr writes into.
+    """
+
+    target: RemoteZarr
+    store: HeldStore
+
+    def nbytes(self) -> int:
+        """Return the bytes of all objects, and of the root metadata that is still to come."""
+        with told("listing", str(self.target)):
+            stored = sum(int(entry["size"] or 0) for entry in self.target.listing().values())
+        return stored + sum(len(value) for value in self.store.held.values())
+
+    def publish(self) -> None:
+        """Write the root metadata."""
+        from nbexport.stores._held import ROOT_KEYS
+
+        for key in ROOT_KEYS:
+            if key in self.store.held:
+                with told("writing to", str(self.target)):
+                    content = self.store.held[key].to_bytes()
+                    self.target.fs.pipe_file(f"{self.target.path}/{key}", content)
+        self.target.fs.invalidate_cache()
+
+
+def _file_system(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        if scheme in _READ_ONLY:
+            raise ValueError(scheme)  # noqa: TRY301
+        fsspec.get_filesystem_class(scheme)
+    except ValueError as error:
+        raise PlanError(
+            f"target '{shown(url)}' is a {scheme} URL, where nothing can be written; "
+            "use a local path or the URL of an object store, such as 's3://bucket/cells.ome.zarr'"
+        ) from error
+    except ImportError as error:
+        package = _PIP.get(scheme)
+        line = f"install it with: pip install {package}" if package else str(error)
+        raise MissingPackageError(
+            f"writing to a {scheme} URL needs a package that is not installed; {line}"
+        ) from error
+    with told("opening", shown(url)):
+        try:
+            fs, path = fsspec.url_to_fs(url, **options)
+        except TypeError as error:
+            raise PlanError(
+                f"storage_options with {', '.join(map(repr, options))} don't suit a {scheme} URL: "
+                f"{error}; look at what fsspec's {scheme} file system takes"
+            ) from error
+    return fs, path
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _listed(fs: Any, path: str) -> list[str]:
+    """Return what stands directly below `path`, or `path` itself where it is a file."""
+    fs.invalidate_cache()
+    try:
+        entries = fs.ls(path, detail=True)
+    except FileNotFoundError as error:
+        if getattr(error.__cause__, "response", None):  # the bucket itself, says the server
+            raise
+        return []
+    # Some programs mark folders by an empty object of their name.
+    return [
+        entry["name"]
+        for entry in entries
+        if entry["size"] or entry["name"].strip("/") != path.strip("/")
+    ]
