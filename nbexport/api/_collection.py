@@ -60,6 +60,8 @@ class Member:
         What was changed or assumed.
     coarser
         The pixels of levels 1, 2, … where they were given.
+    extra
+        Attributes beside those of an image.
     """
 
     path: str
@@ -67,6 +69,7 @@ class Member:
     plan: PyramidPlan
     notes: tuple[str, ...]
     coarser: tuple[PixelSource, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,7 @@ def write_collection(
                     plan=member.plan,
                     source=member.described.source,
                     coarser=member.coarser,
+                    extra=member.extra,
                 )
                 for member in members
             ],

@@ -132,48 +132,6 @@ def chunks_and_shards(
     return inner, shard_shape(image, inner, shards)
 
 
-def plan_labels(
-    labels: Mapping[str, xr.DataArray],
-    plan: PyramidPlan,
-    *,
-    version: str,
-    factors: Factors,
-    memory_budget: str | int,
-) -> dict[str, tuple[Described, PyramidPlan]]:
-    """Return each label image and its plan, on the grid and with the levels of `plan`.
-
-    Raises
-    ------
-    PlanError
-        If a name is no path, or the labels lie on another grid.
-    """
-    planned = {}
-    for name, da in labels.items():
-        if not name or "/" in name or name.startswith("."):
-            raise PlanError(
-                f"labels has the name {name!r}, which can't be a folder; use letters and digits"
-            )
-        one, one_plan = plan_zarr(
-            da,
-            version=version,
-            name=name,
-            kind="labels",
-            levels=len(plan.levels),
-            factors=factors,
-            workers=plan.in_flight,
-            memory_budget=memory_budget,
-        )
-        for axis, size in one.image.sizes.items():
-            wanted = plan.image.sizes.get(axis, 1)
-            if size not in (1, wanted) or (axis in "yx" and size != wanted):
-                raise PlanError(
-                    f"labels[{name!r}] has {axis}={size} and the image {axis}={wanted}; "
-                    "labels lie on the pixels of their image"
-                )
-        planned[name] = one, one_plan
-    return planned
-
-
 @names_nearest
 def plan_tiff(
     da: xr.DataArray,

@@ -64,7 +64,7 @@ def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window], version: str) 
     return ngff_group(content, version) | _own_attributes(image)
 
 
-def image_label(image: ImageSpec, version: str) -> dict[str, Any]:
+def image_label(version: str) -> dict[str, Any]:
     """Return the ``image-label`` of a label image that lies below ``labels/`` of its image."""
     # `source` SHOULD be there, with the path to the image, as every known reader resolves it.
     about: dict[str, Any] = {"source": {"image": "../../"}}
