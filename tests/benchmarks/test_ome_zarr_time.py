@@ -99,6 +99,8 @@ def test_bioio_ome_zarr(timed, volume):
     timed(write, "a.ome.zarr")
 
 
+# ome-zarr-py 0.18, the last for Python 3.11, warns of its own defaults when it is imported.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_ome_zarr_py(timed, volume):
     import dask.array
     import zarr
