@@ -260,7 +260,7 @@ def plan_pyramid(
     )
     again = 0
     if source_chunks is not None:
-        again = n_recomputed(image.shape, passes[0].leaf, source_chunks)
+        again = n_recomputed(image.shape, passes[0].block, source_chunks)
     return PyramidPlan(
         format=format,
         image=image,
