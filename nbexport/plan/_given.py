@@ -81,7 +81,7 @@ def plan_levels(
         passes.append(replace(walk, reads=i, writes=(i,)))
         in_flight = min(in_flight, n_parallel)
         if lengths is not None:
-            again += n_recomputed(level.shape, walk.leaf, lengths)
+            again += n_recomputed(level.shape, walk.block, lengths)
     return PyramidPlan(
         format=format,
         image=image,
