@@ -46,7 +46,7 @@ class _Codec:
     encode: Callable[[bytes, int], bytes]
 
 
-# zlib's level 1 with differences: on 21 real images and a noisy sCMOS volume within 1 % of the
+# zlib's level 1 with differences: on 20 real images and a noisy sCMOS volume within 1 % of the
 # bytes of level 6, at three times its speed (182 and 58 MB/s a core, libdeflate).
 CODECS: Final[dict[str, _Codec]] = {
     "zlib": _Codec(1, 1, 12, lambda tile, level: bytes(imagecodecs.deflate_encode(tile, level))),
