@@ -501,6 +501,24 @@ def test_a_failed_overwrite_leaves_the_old_target_whole(format, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [target.name]
 
 
+def test_an_old_folder_steps_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    target = tmp_path / "cells.ome.zarr"
+    nbexport.write_ome_zarr(image(), target, progress=False)
+    before = tree(target)
+    rename = Path.rename
+
+    def held_by_another_program(self, to):
+        if ".partial-" in self.parent.name and self.name == target.name:
+            raise PermissionError(13, "in use")
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", held_by_another_program)
+    with pytest.raises(PermissionError, match="in use"):
+        nbexport.write_ome_zarr(image(size=9), target, overwrite=True, progress=False)
+    assert tree(target) == before
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+
+
 @pytest.mark.parametrize("format", WRITERS)
 def test_a_progress_function_that_raises_stops_the_export(format, tmp_path):
     def stop(progress):

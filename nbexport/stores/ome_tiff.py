@@ -143,7 +143,6 @@ class _Encoder:
         # Differences of neighbours are for integers; predictor 3, the one for floats, is
         # unknown to Bio-Formats 7.3.
         self.predictor = compression != "none" and dtype.kind in "iu"
-        self._kept = {walk.reads for walk in plan.passes[1:]}
         self.keep: dict[int, Array] = {}
 
     def put(self, level: int, box: Box, pixels: Array) -> list[Tile]:

@@ -7,6 +7,7 @@ from itertools import pairwise, product
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import dask.array as dask_array
 import numpy as np
@@ -139,6 +140,14 @@ def test_pixels_are_what_plain_numpy_says(array, data, method):
         np.testing.assert_array_equal(ours, theirs)
 
 
+leaf_sizes = st.sampled_from([1, 2**9, 2**12, 2**24])
+
+
+def leaves_of(nbytes):
+    """Make leaves small: images of a test would be one leaf else."""
+    return patch("nbexport.plan._passes._LEAF_NBYTES", nbytes)
+
+
 @st.composite
 def images(draw):
     dims = draw(st.sampled_from(["yx", "cyx", "zyx", "tyx", "czyx", "tcyx", "tczyx"]))
@@ -177,16 +186,17 @@ def plans(draw):
             tuple([c[0]] * (n // c[0]) + ([n % c[0]] if n % c[0] else []))
             for c, n in zip(source, image.shape, strict=True)
         )
-    return plan_pyramid(
-        image,
-        format="ome-tiff" if tiled else "ome-zarr",
-        chunks=chunks,
-        row_of_tiles=tiled,
-        factors=factors,
-        memory_budget=draw(st.sampled_from([64, 4096, 2**16, 2**20, 2**30])),
-        workers=draw(st.integers(1, 3)),
-        source_chunks=source,
-    )
+    with leaves_of(draw(leaf_sizes)):
+        return plan_pyramid(
+            image,
+            format="ome-tiff" if tiled else "ome-zarr",
+            chunks=chunks,
+            row_of_tiles=tiled,
+            factors=factors,
+            memory_budget=draw(st.sampled_from([64, 4096, 2**16, 2**20, 2**30])),
+            workers=draw(st.integers(1, 3)),
+            source_chunks=source,
+        )
 
 
 @settings(quick, max_examples=300)
@@ -292,9 +302,10 @@ def exports(draw):
     st.sampled_from(["1 kB", "64 kB", "1 GiB"]),
     methods,
     st.booleans(),
+    leaf_sizes,
 )
 def test_any_chunking_and_any_number_of_workers_give_the_same_bytes(
-    export, workers, budget, method, tiff
+    export, workers, budget, method, tiff, leaf_nbytes
 ):
     da, chunks = export
     lazy = da.copy(data=dask_array.from_array(da.data, chunks=chunks))
@@ -302,14 +313,15 @@ def test_any_chunking_and_any_number_of_workers_give_the_same_bytes(
         files = []
         for i, (pixels, n, b) in enumerate([(da, 1, "1 GiB"), (lazy, workers, budget)]):
             options = {"workers": n, "memory_budget": b, "method": method, "progress": False}
-            if tiff:
-                path = Path(folder, f"{i}.ome.tif")
-                nbexport.write_ome_tiff(pixels, path, tile=(16, 32), name="i", **options)
-            else:
-                path = Path(folder, f"{i}.ome.zarr")
-                nbexport.write_ome_zarr(
-                    pixels, path, chunks={"y": 16, "x": 24}, name="i", **options
-                )
+            with leaves_of(leaf_nbytes if i else 2**24):
+                if tiff:
+                    path = Path(folder, f"{i}.ome.tif")
+                    nbexport.write_ome_tiff(pixels, path, tile=(16, 32), name="i", **options)
+                else:
+                    path = Path(folder, f"{i}.ome.zarr")
+                    nbexport.write_ome_zarr(
+                        pixels, path, chunks={"y": 16, "x": 24}, name="i", **options
+                    )
             files.append(path)
         assert contents(files[0]) == contents(files[1])
         check_levels(files[1], da.data, method)
