@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import zarr
+from zarr.core import codec_pipeline
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
@@ -34,6 +36,10 @@ _KEYS: Final[dict[int, Any]] = {
     2: {"name": "v2", "separator": "/"},
     3: {"name": "default", "separator": "/"},
 }
+
+# zarr's settings belong to the whole process, and a setting that two threads put back crosswise
+# stays.
+_CONFIG: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,21 +227,34 @@ def _create_levels(
     named: dict[str, Any] = {"dimension_names": dims}  # MUST equal the axis names (0.5.2)
     if zarr_format == 2:
         named = {"attributes": {"_ARRAY_DIMENSIONS": list(dims)}}  # xarray's way to say the same
-    return tuple(
-        group.create_array(
-            str(i),
-            shape=level.shape,
-            dtype=np.dtype(plan.image.dtype),
-            chunks=level.chunks,
-            shards=level.shards,
-            compressors=compressor,
-            fill_value=0,
-            chunk_key_encoding=_KEYS[zarr_format],
-            config={"write_empty_chunks": not options.skip_empty},
-            **named,
+    with _CONFIG, zarr.config.set(_pipeline(plan)):
+        return tuple(
+            group.create_array(
+                str(i),
+                shape=level.shape,
+                dtype=np.dtype(plan.image.dtype),
+                chunks=level.chunks,
+                shards=level.shards,
+                compressors=compressor,
+                fill_value=0,
+                chunk_key_encoding=_KEYS[zarr_format],
+                config={"write_empty_chunks": not options.skip_empty},
+                **named,
+            )
+            for i, level in enumerate(plan.levels)
         )
-        for i, level in enumerate(plan.levels)
-    )
+
+
+def _pipeline(plan: PyramidPlan) -> dict[str, str]:
+    """Return the setting that encodes a shard in one go, where zarr has it (3.4 has, 3.1 not).
+
+    Its other pipeline makes a coroutine and a thread hop for every chunk of a shard: 25 % more
+    CPU time than without shards (16 chunks of 4 MiB each), against 6 %.
+    """
+    name = "FusedCodecPipeline"
+    if plan.levels[0].shards is None or not hasattr(codec_pipeline, name):
+        return {}
+    return {"codec_pipeline.path": f"{codec_pipeline.__name__}.{name}"}
 
 
 def _put_file(root: zarr.Group, path: str, content: bytes) -> None:
