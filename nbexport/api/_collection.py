@@ -11,12 +11,19 @@ import xarray as xr
 
 from nbexport._warn import warn_losses
 from nbexport.api._own import check_not_own
-from nbexport.api._plan import Factors, Shards, plan_zarr
+from nbexport.api._plan import Shards, plan_zarr
 from nbexport.dataarray import Described, PixelSource
 from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS
-from nbexport.plan import Method, PyramidPlan
-from nbexport.stores import ProgressOption, TargetPath, WriteReport, check_target, find_cluster
+from nbexport.plan import Factors, Method, PyramidPlan
+from nbexport.stores import (
+    ProgressOption,
+    TargetPath,
+    WriteReport,
+    ZarrTarget,
+    check_target,
+    find_cluster,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,24 +128,60 @@ def plan_member(
     return Member(path=path, described=described, plan=replace(plan, losses=losses), notes=notes)
 
 
+def checked_place(
+    target: TargetPath,
+    *,
+    version: str,
+    compression: object,
+    compression_level: int | None,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> ZarrTarget:
+    """Return `target` as what `version` can be written to with this compression.
+
+    Raises
+    ------
+    PlanError, TargetError, TargetExistsError, MissingPackageError
+        See :func:`write_ome_zarr`; nothing was written.
+    """
+    from nbexport.stores.ome_zarr import check_codec
+
+    if version not in ZARR_FORMATS:
+        raise PlanError(
+            f"version={version!r} of OME-NGFF can't be written; use one of "
+            f"{', '.join(ZARR_FORMATS)}"
+        )
+    check_codec(compression, compression_level, ZARR_FORMATS[version])
+    place = check_target(target, "ome-zarr", overwrite=overwrite, storage_options=storage_options)
+    if place.is_one_file and ZARR_FORMATS[version] == 2:
+        raise PlanError(
+            f"version={version!r} can't be one .ozx file, which holds Zarr 3 only; use '0.5', "
+            "or a target that ends in .ome.zarr"
+        )
+    return place
+
+
 def write_collection(
     plan: Callable[[ZarrWishes], Collection], target: TargetPath, wishes: ZarrWishes
 ) -> WriteReport:
     """Check the options, `plan` the images with them, write all on the same workers."""
-    from nbexport.stores.ome_zarr import ZarrImage, ZarrOptions, check_codec, write_zarr
-
-    if wishes.version not in ZARR_FORMATS:
-        raise PlanError(
-            f"version={wishes.version!r} of OME-NGFF can't be written; use one of "
-            f"{', '.join(ZARR_FORMATS)}"
-        )
-    check_codec(wishes.compression, wishes.compression_level, ZARR_FORMATS[wishes.version])
-    place = check_target(
+    place = checked_place(
         target,
-        "ome-zarr",
+        version=wishes.version,
+        compression=wishes.compression,
+        compression_level=wishes.compression_level,
         overwrite=wishes.overwrite,
         storage_options=wishes.storage_options,
     )
+    return write_at(plan, place, wishes)
+
+
+def write_at(
+    plan: Callable[[ZarrWishes], Collection], place: ZarrTarget, wishes: ZarrWishes
+) -> WriteReport:
+    """Write the images of `plan` to `place`, which is checked, as are the options."""
+    from nbexport.stores.ome_zarr import ZarrImage, ZarrOptions, write_zarr
+
     cluster = find_cluster(wishes.client)
     if cluster is not None and wishes.workers is None:
         wishes = replace(wishes, workers=cluster.n_threads)

@@ -16,10 +16,10 @@ from nbexport.api._collection import (
     plan_member,
     write_collection,
 )
-from nbexport.api._plan import Factors, Shards
+from nbexport.api._plan import Shards
 from nbexport.errors import PlanError
 from nbexport.metadata import OME_PIXEL_TYPES, ngff_group
-from nbexport.plan import Method
+from nbexport.plan import Factors, Method
 from nbexport.stores import ProgressOption, TargetPath, WriteReport
 
 
@@ -97,7 +97,7 @@ def write_images(
             plan_member(str(i), name, da, wishes, title=name)
             for i, (name, da) in enumerate(_named(images))
         ]
-        return _series(members, wishes.version)
+        return as_series(members, wishes.version)
 
     return write_collection(plan, target, wishes)
 
@@ -115,7 +115,7 @@ def _named(images: Mapping[str, xr.DataArray] | xr.Dataset) -> list[tuple[str, x
     return [(str(name), da) for name, da in images.items()]
 
 
-def _series(members: Sequence[Member], version: str) -> Collection:
+def as_series(members: Sequence[Member], version: str) -> Collection:
     """Return `members` as the series of one file, in bioformats2raw's layout."""
     from nbexport.metadata.ome_xml import ome_xml_of_series
 

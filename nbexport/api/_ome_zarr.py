@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from inspect import signature
+from typing import Any, Final
 
 import xarray as xr
 
 from nbexport._keywords import names_nearest
 from nbexport.api._collection import Collection, Member, ZarrWishes, write_collection
-from nbexport.api._plan import Factors, Shards, plan_zarr
+from nbexport.api._labels import plan_labels
+from nbexport.api._plan import Shards, about_among, plan_zarr
+from nbexport.api._region import Region, write_into
 from nbexport.dataarray import ChannelWish, Numbers, Units
-from nbexport.errors import PlanError
-from nbexport.metadata import image_label, ngff_group
+from nbexport.metadata import ngff_group
 from nbexport.model import Kind
-from nbexport.plan import Method, PyramidPlan
+from nbexport.plan import Factors, Method
 from nbexport.stores import ProgressOption, TargetPath, WriteReport
 
 
@@ -33,6 +35,7 @@ def write_ome_zarr(
     compression_level: int | None = None,
     skip_empty: bool = False,
     labels: Mapping[str, xr.DataArray] | None = None,
+    region: Region | None = None,
     overwrite: bool = False,
     progress: ProgressOption = None,
     workers: int | None = None,
@@ -62,8 +65,9 @@ def write_ome_zarr(
     levels
         Number of levels, the full resolution included; None: until the plane fits one chunk.
     factors
-        Pixels merged from level to level, by axis (``{"y": 2, "x": 2}``); ``"isotropic"``: the
-        finest axes first; None: 2 along y and x, and along z while it is sampled as finely.
+        Pixels merged from level to level, by axis (``{"y": 2, "x": 2}``), or a list of such,
+        one a step; ``"isotropic"``: the finest axes first; None: 2 along y and x, and along z
+        while it is sampled as finely.
     method
         ``mean`` (integers rounded half up, NaN left out), ``nearest`` (the first pixel), ``mode``,
         ``median``, ``max`` or ``min``; None: ``mode`` for labels, else ``mean``.
@@ -81,7 +85,14 @@ def write_ome_zarr(
         Leave out chunks that are all zero. By default they are written: a missing chunk can't be
         told from a lost one.
     labels
-        Label images by name, on the grid of `da`; written below ``labels/`` with as many levels.
+        Label images by name, on the grid of `da`; written below ``labels/`` with as many levels,
+        as :func:`write_labels` does.
+    region
+        Write into the OME-Zarr that :func:`prepare_ome_zarr` made at `target`: an index or a slice
+        by axis, such as ``{"t": slice(10, 20)}``; an axis that is not named is written whole. It
+        begins and ends on whole chunks (shards) of every level, or with the axis. The options
+        above it are the target's to say then. What an error leaves unfinished stays; write the
+        region again.
     overwrite
         Replace an existing OME-Zarr, once the new one is complete. At a URL there is no renaming:
         the old one is removed right before the first pixel is written, and is gone should the
@@ -134,6 +145,19 @@ def write_ome_zarr(
     >>> [level.shape for level in report.plan.levels]
     [(2, 256, 256)]
     """
+    if region is not None:
+        return write_into(
+            da,
+            target,
+            region,
+            fixed=_settled(locals()),
+            progress=progress,
+            workers=workers,
+            client=client,
+            memory_budget=memory_budget,
+            storage_options=storage_options,
+            about=about_among(locals()),
+        )
     wishes = ZarrWishes.among(locals())
 
     def planned(wishes: ZarrWishes) -> Collection:
@@ -156,53 +180,25 @@ def write_ome_zarr(
             kind=kind,
         )
         image = Member(path="", described=described, plan=plan, notes=described.image.notes)
-        below = plan_labels(labels or {}, plan, wishes)
+        below = plan_labels(labels or {}, plan.image, plan.levels, wishes)
         groups = {"labels": ngff_group({"labels": list(labels or ())}, version)} if below else {}
         return Collection(members=(image, *below), groups=groups)
 
     return write_collection(planned, target, wishes)
 
 
-def plan_labels(
-    labels: Mapping[str, xr.DataArray], plan: PyramidPlan, wishes: ZarrWishes
-) -> tuple[Member, ...]:
-    """Return the label images, on the grid and with the levels of the image that `plan` writes.
+_OF_A_NEW_ONE: Final = (
+    *("version", "levels", "factors", "method", "chunks", "shards", "compression"),
+    *("compression_level", "skip_empty", "labels", "overwrite"),
+)
 
-    Raises
-    ------
-    PlanError
-        If a name is no path, or the labels lie on another grid.
-    """
-    members = []
-    for name, da in labels.items():
-        if not name or "/" in name or name.startswith("."):
-            raise PlanError(
-                f"labels has the name {name!r}, which can't be a folder; use letters and digits"
-            )
-        described, one = plan_zarr(
-            da,
-            version=wishes.version,
-            name=name,
-            kind="labels",
-            levels=len(plan.levels),
-            factors=wishes.factors,
-            workers=wishes.workers,
-            memory_budget=wishes.memory_budget,
-        )
-        for axis, size in described.image.sizes.items():
-            wanted = plan.image.sizes.get(axis, 1)
-            if size not in (1, wanted) or (axis in "yx" and size != wanted):
-                raise PlanError(
-                    f"labels[{name!r}] has {axis}={size} and the image {axis}={wanted}; "
-                    "labels lie on the pixels of their image"
-                )
-        members.append(
-            Member(
-                path=f"labels/{name}",
-                described=described,
-                plan=one,
-                notes=(),
-                extra=image_label(wishes.version),
-            )
-        )
-    return tuple(members)
+
+def _settled(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that shape a new OME-Zarr, where `arguments` differ from the defaults."""
+    parameters = signature(write_ome_zarr).parameters
+    return {
+        name: arguments[name]
+        for name in _OF_A_NEW_ONE
+        if arguments[name] is not parameters[name].default
+        and arguments[name] != parameters[name].default
+    }

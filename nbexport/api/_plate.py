@@ -12,10 +12,10 @@ import xarray as xr
 
 from nbexport._keywords import names_nearest
 from nbexport.api._collection import Collection, ZarrWishes, plan_member, write_collection
-from nbexport.api._plan import Factors, Shards
+from nbexport.api._plan import Shards
 from nbexport.errors import PlanError
 from nbexport.metadata import ngff_group
-from nbexport.plan import Method
+from nbexport.plan import Factors, Method
 from nbexport.stores import ProgressOption, TargetPath, WriteReport
 
 FieldKey = tuple[str, int | str, int]

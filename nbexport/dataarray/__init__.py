@@ -2,9 +2,12 @@
 
 from nbexport.dataarray._channels import ChannelWish
 from nbexport.dataarray._describe import Described, Numbers, Units, describe, read
+from nbexport.dataarray._label_colors import label_colors
+from nbexport.dataarray._missing import with_axes
 from nbexport.dataarray._origin import zarr_arrays
 from nbexport.dataarray._samples import channels_from_samples
 from nbexport.dataarray._source import PixelSource
+from nbexport.dataarray.readers import UnusableOmeError, parse_ome
 
 __all__ = [
     "ChannelWish",
@@ -12,8 +15,12 @@ __all__ = [
     "Numbers",
     "PixelSource",
     "Units",
+    "UnusableOmeError",
     "channels_from_samples",
     "describe",
+    "label_colors",
+    "parse_ome",
     "read",
+    "with_axes",
     "zarr_arrays",
 ]

@@ -6,7 +6,8 @@ Source: OME-NGFF 0.4, 0.5 and 0.6, https://ngff.openmicroscopy.org ; MUST and SH
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from nbexport._version import __version__
@@ -64,10 +65,23 @@ def ngff_attributes(plan: PyramidPlan, windows: Sequence[Window], version: str) 
     return ngff_group(content, version) | _own_attributes(image)
 
 
-def image_label(version: str) -> dict[str, Any]:
-    """Return the ``image-label`` of a label image that lies below ``labels/`` of its image."""
+def image_label(version: str, colors: Mapping[int, str]) -> dict[str, Any]:
+    """Return the ``image-label`` of a label image that lies below ``labels/`` of its image.
+
+    Parameters
+    ----------
+    version
+        A key of `ZARR_FORMATS`.
+    colors
+        ``"RRGGBB"`` by label, where they are known.
+    """
     # `source` SHOULD be there, with the path to the image, as every known reader resolves it.
     about: dict[str, Any] = {"source": {"image": "../../"}}
+    if colors:
+        about["colors"] = [
+            {"label-value": label, "rgba": [*bytes.fromhex(color), 255]}
+            for label, color in sorted(colors.items())
+        ]
     if version == "0.4":
         about = {"version": version, **about}
     return {"image-label": about}
@@ -95,6 +109,10 @@ def _downsampling(plan: PyramidPlan) -> dict[str, Any]:
     if plan.method is None:
         text = "the levels were there before; how they were made is not known"
         return {"type": "given", "metadata": {"description": text, "version": __version__}}
+    if any(_is_picked(*levels) for levels in pairwise(plan.levels)):
+        text = "pixel i * n // m for pixel i of m, where the finer level has n"
+        about = {"description": text, "method": "nbexport.pixels.pick", "version": __version__}
+        return {"type": plan.method, "metadata": about}
     return {
         "type": plan.method,
         "metadata": {
@@ -107,6 +125,11 @@ def _downsampling(plan: PyramidPlan) -> dict[str, Any]:
             },
         },
     }
+
+
+def _is_picked(finer: Level, level: Level) -> bool:
+    """Return whether `level` has fewer pixels than `finer`, and not by whole factors."""
+    return level.shape != finer.shape and all(factor == 1 for factor in level.factors)
 
 
 def _own_attributes(image: ImageSpec) -> dict[str, Any]:

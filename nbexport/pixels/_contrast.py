@@ -49,8 +49,35 @@ def sample_pixels(
     return pixels[tuple(slice(-start[name] % step, None, step) for name, step in strides.items())]
 
 
+def known_window(
+    dtype: str, given: tuple[float, float] | None
+) -> tuple[float, float, float, float]:
+    """Return (min, max, start, end) of a channel of which no pixel was looked at.
+
+    Parameters
+    ----------
+    dtype
+        Pixel type.
+    given
+        The window that someone wants; None: the range of the type, 0 to 1 for floats.
+
+    Examples
+    --------
+    >>> known_window("uint16", (100, 900)), known_window("uint8", None)
+    ((0.0, 65535.0, 100.0, 900.0), (0.0, 255.0, 0.0, 255.0))
+    """
+    kind = np.dtype(dtype)
+    low, high = given or (0.0, 1.0)
+    if kind.kind in "iu" and (kind.itemsize <= 2 or given is None):
+        low, high = float(np.iinfo(kind).min), float(np.iinfo(kind).max)
+    start, end = given or (low, high)
+    return float(min(low, start)), float(max(high, end)), float(start), float(end)
+
+
 def display_windows(
-    samples: Iterable[tuple[int, npt.NDArray[Any]]], n_channels: int
+    samples: Iterable[tuple[int, npt.NDArray[Any]]],
+    n_channels: int,
+    percentiles: tuple[float, float] = _PERCENTILES,
 ) -> list[tuple[float, float, float, float]]:
     """Return (min, max, start, end) by channel from samples of its pixels.
 
@@ -60,11 +87,13 @@ def display_windows(
         (channel, pixels) pairs in any order; NaN and infinity are left out.
     n_channels
         Number of channels.
+    percentiles
+        Of the sample, that become `start` and `end`.
 
     Returns
     -------
     list of tuple
-        `start` and `end` are the percentiles 0.1 and 99.9; `min` and `max` the range of the type
+        `start` and `end` are the percentiles, 0.1 and 99.9 as a rule; `min` and `max` the range of the type
         for 8 and 16 bit integers, else of the sample. All finite, and ``start < end``.
 
     Examples
@@ -85,7 +114,7 @@ def display_windows(
             values = values[np.isfinite(values)]
         low, high = 0.0, 1.0
         if values.size:
-            low, high = (float(v) for v in np.percentile(values.astype(np.float64), _PERCENTILES))
+            low, high = (float(v) for v in np.percentile(values.astype(np.float64), percentiles))
         if not low < high:
             # A constant channel needs a window too; nextafter serves values where 1 is lost.
             high = max(low + 1.0, float(np.nextafter(low, np.inf)))

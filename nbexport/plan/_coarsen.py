@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import Literal, get_args
 
 from nbexport.errors import PlanError
 from nbexport.model import Axis, ImageSpec
+
+Step = Mapping[str, int] | Literal["isotropic"] | None
+"""By how much the axes are coarsened to make the next level."""
+
+Factors = Step | Sequence[Mapping[str, int]]
+"""The same for each step, or one mapping a step."""
 
 Method = Literal["mean", "nearest", "mode", "median", "max", "min"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -65,9 +71,7 @@ def coarsen_axis(axis: Axis, factor: int, method: Method) -> Axis:
     )
 
 
-def step_factors(
-    axes: tuple[Axis, ...], factors: Mapping[str, int] | Literal["isotropic"] | None
-) -> tuple[int, ...]:
+def step_factors(axes: tuple[Axis, ...], factors: Step) -> tuple[int, ...]:
     """Return by how much each of `axes` is coarsened to make the next level.
 
     Parameters
@@ -75,7 +79,7 @@ def step_factors(
     axes
         The axes of the finer level.
     factors
-        Axis name to factor, the same for each step; ``"isotropic"``: 2 along the space axes that
+        Axis name to factor; ``"isotropic"``: 2 along the space axes that
         are sampled finest, until all are alike; None: 2 along y and x, and along z only while it
         is sampled at least as finely as both.
 
@@ -108,6 +112,15 @@ def step_factors(
 def check_factors(image: ImageSpec, factors: object) -> None:
     """Raise PlanError unless `factors` is None, ``"isotropic"`` or fits the axes of `image`."""
     if factors is None or factors == "isotropic":
+        return
+    if isinstance(factors, Sequence) and not isinstance(factors, str):
+        for step in factors:
+            if not isinstance(step, Mapping):
+                raise PlanError(
+                    f"factors has the step {step!r}; give a mapping a step, such as "
+                    "factors=[{'y': 2, 'x': 2}, {'z': 2, 'y': 2, 'x': 2}]"
+                )
+            check_factors(image, step)
         return
     if not isinstance(factors, Mapping):
         raise PlanError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -13,7 +13,15 @@ from nbexport._markup import Markup, bullets, human_nbytes, page, strong, table
 from nbexport.errors import PlanError
 from nbexport.model import Axis, ImageSpec
 from nbexport.plan._block import Pass
-from nbexport.plan._coarsen import METHODS, Method, check_factors, coarsen_axis, step_factors
+from nbexport.plan._coarsen import (
+    METHODS,
+    Factors,
+    Method,
+    Step,
+    check_factors,
+    coarsen_axis,
+    step_factors,
+)
 from nbexport.plan._cost import SourceChunks, held_nbytes, n_recomputed
 from nbexport.plan._level import Level, fitted_level
 from nbexport.plan._passes import plan_passes
@@ -163,7 +171,7 @@ def plan_pyramid(
     shards: tuple[int, ...] | None = None,
     row_of_tiles: bool = False,
     levels: int | None = None,
-    factors: Mapping[str, int] | Literal["isotropic"] | None = None,
+    factors: Factors = None,
     method: Method | None = None,
     source_chunks: SourceChunks | None = None,
     memory_budget: int = 2**30,
@@ -187,7 +195,7 @@ def plan_pyramid(
     levels
         Number of levels, the full resolution included; None: until the plane fits one chunk.
     factors
-        See :func:`step_factors`.
+        See :func:`step_factors`; or one mapping a step, which says the number of levels as well.
     method
         How pixels are merged: ``mean`` (integers rounded half up), ``nearest`` (the first pixel),
         ``mode``, ``median``, ``max``, ``min``. None: ``mode`` for labels, else ``mean``.
@@ -228,6 +236,15 @@ def plan_pyramid(
     if levels is not None and levels < 1:
         raise PlanError(f"levels={levels} would write nothing; 1 means full resolution only")
 
+    steps_given = _steps(factors)
+    if steps_given is not None:
+        if levels not in (None, len(steps_given) + 1):
+            raise PlanError(
+                f"levels={levels} and factors for {len(steps_given)} steps don't fit; "
+                f"leave levels out, it is {len(steps_given) + 1} then"
+            )
+        levels = len(steps_given) + 1
+
     def level(axes: tuple[Axis, ...], steps: tuple[int, ...]) -> Level:
         return fitted_level(axes, steps, chunks, shards, row_of_tiles=row_of_tiles)
 
@@ -238,7 +255,7 @@ def plan_pyramid(
             a.size <= c for a, c in zip(finer, chunks, strict=True) if a.name in "yx"
         ):
             break
-        steps = step_factors(finer, factors)
+        steps = step_factors(finer, steps_given[len(out) - 1] if steps_given else _same(factors))
         if all(step == 1 for step in steps):
             if levels is None:
                 break
@@ -271,6 +288,16 @@ def plan_pyramid(
         n_recomputed=again,
         losses=losses,
     )
+
+
+def _steps(factors: Factors) -> Sequence[Mapping[str, int]] | None:
+    """Return the mappings of a sequence of them; None where every step is alike."""
+    return factors if isinstance(factors, Sequence) and not isinstance(factors, str) else None
+
+
+def _same(factors: Factors) -> Step:
+    assert factors is None or isinstance(factors, Mapping | str)
+    return factors
 
 
 def _checked_method(image: ImageSpec, method: str | None) -> Method:

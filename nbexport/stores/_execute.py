@@ -30,6 +30,8 @@ R = TypeVar("R")
 # before the partial export is removed. What still computes then finds `cancel` set and writes
 # nothing.
 _GRACE_S: Final = 0.7
+# Another process does not see `cancel`: it finishes its block.
+_CLUSTER_GRACE_S: Final = 30.0
 # A wait without a timeout can't be interrupted on Windows.
 _POLL_S: Final = 0.2
 
@@ -180,11 +182,18 @@ class Workers:
                 yield job, done
         except BaseException:
             self._cancel.set()
-            for _, future in queue:
-                future.cancel()
+            futures = [future for _, future in queue]
             if threads is not None:
+                for future in futures:
+                    future.cancel()
                 threads.shutdown(wait=False)
-            wait([future for _, future in queue], timeout=_GRACE_S)
+                wait(futures, timeout=_GRACE_S)
+            else:
+                # All of them run, no more were sent than workers have threads. A cluster says of
+                # a cancelled one at once that it is done, and it writes on.
+                wait(futures, timeout=_CLUSTER_GRACE_S)
+                for future in futures:
+                    future.cancel()
             raise
         if threads is not None:
             threads.shutdown()

@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.core import codec_pipeline
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
-from nbexport.pixels import display_windows
-from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._codec import check_codec, codec
+from nbexport.pixels import display_windows, known_window
+from nbexport.plan import PyramidPlan
+from nbexport.stores._codec import check_codec
 from nbexport.stores._execute import Part, Source, Workers, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import ZarrTarget
+from nbexport.stores._zarr_levels import PutBoxes, WrittenLevel, ZarrOptions, create_levels
 
-__all__ = ["ZarrImage", "ZarrOptions", "check_codec", "write_zarr"]
+__all__ = ["ZarrImage", "ZarrOptions", "check_codec", "put_file", "write_zarr"]
 
 Array = npt.NDArray[Any]
-
-# "/" also where it is Zarr's default: NGFF 0.4, "storage format", MUST be nested.
-_KEYS: Final[dict[int, Any]] = {
-    2: {"name": "v2", "separator": "/"},
-    3: {"name": "default", "separator": "/"},
-}
-
-# zarr's settings belong to the whole process, and a setting that two threads put back crosswise
-# stays.
-_CONFIG: Final = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ZarrOptions:
-    """How the arrays of an OME-Zarr are stored.
-
-    Attributes
-    ----------
-    version
-        OME-NGFF version.
-    compression, compression_level
-        Checked by :func:`check_codec`.
-    skip_empty
-        Leave out chunks that are all zero.
-    """
-
-    version: str
-    compression: Any
-    compression_level: int | None
-    skip_empty: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +101,7 @@ def write_zarr(
             if path:
                 root.create_group(path, attributes=dict(attributes))
         for path, content in (files or {}).items():
-            _put_file(root, path, content)
+            put_file(root, path, content)
         opened = [_Opened(root, image, options) for image in images]
         workers = Workers(
             min(image.plan.in_flight for image in images),
@@ -150,7 +118,7 @@ def write_zarr(
         for one in opened:
             one.finish()
         root.update_attributes(dict((groups or {}).get("", {})))
-        nbytes = place.nbytes()
+        nbytes = place.finish()
     plan = images[0].plan
     return WriteReport(
         target=str(target),
@@ -172,110 +140,33 @@ class _Opened:
         self._version = options.version
         self._group = root.require_group(image.path) if image.path else root
         self._given = [channel.window for channel in image.plan.image.channels]
-        arrays = _create_levels(self._group, image.plan, options)
+        arrays = create_levels(self._group, image.plan, options)
         self.samples: list[tuple[int, Array]] = []
         self.part: Part[None] = Part(
             image.plan,
             image.source,
-            _Put(arrays),
-            lambda level: image.coarser[level - 1] if image.coarser else _Level(arrays[level]),
+            PutBoxes(arrays),
+            lambda i: image.coarser[i - 1] if image.coarser else WrittenLevel(arrays[i]),
             sampled=None in self._given,
         )
 
     def finish(self) -> None:
         """Write the metadata, whose display windows are known now."""
-        windows = _with_given(display_windows(self.samples, len(self._given)), self._given)
-        attributes = ngff_attributes(self._image.plan, windows, self._version)
+        plan = self._image.plan
+        sampled = display_windows(self.samples, len(self._given))
+        windows = [
+            found if given is None else known_window(plan.image.dtype, given)
+            for found, given in zip(sampled, self._given, strict=True)
+        ]
+        attributes = ngff_attributes(plan, windows, self._version)
         for key, value in self._image.extra.items():
             inner = attributes.get("ome", attributes)
             inner[key] = value
         self._group.update_attributes(attributes)
 
 
-class _Put:
-    """Writes boxes into the arrays of the levels; can be sent to another process."""
-
-    def __init__(self, arrays: Sequence[zarr.Array[Any]]) -> None:
-        self._arrays = tuple(arrays)
-
-    def __call__(self, level: int, box: Box, pixels: Array) -> None:
-        self._arrays[level][_slices(box)] = pixels
-
-
-class _Level:
-    """A written level as the source of the coarser ones."""
-
-    def __init__(self, array: zarr.Array[Any]) -> None:
-        self._array = array
-
-    def hand_out(self, boxes: Sequence[Box], take: Callable[[int, Array], None]) -> None:
-        for i, box in enumerate(boxes):
-            take(i, np.asarray(self._array[_slices(box)]))
-
-    def cut(self, box: Box) -> _Level:
-        return self
-
-
-def _create_levels(
-    group: zarr.Group, plan: PyramidPlan, options: ZarrOptions
-) -> tuple[zarr.Array[Any], ...]:
-    zarr_format = ZARR_FORMATS[options.version]
-    dims = plan.image.dims
-    compressor = codec(
-        options.compression, options.compression_level, plan.image.dtype, zarr_format
-    )
-    named: dict[str, Any] = {"dimension_names": dims}  # MUST equal the axis names (0.5.2)
-    if zarr_format == 2:
-        named = {"attributes": {"_ARRAY_DIMENSIONS": list(dims)}}  # xarray's way to say the same
-    with _CONFIG, zarr.config.set(_pipeline(plan)):
-        return tuple(
-            group.create_array(
-                str(i),
-                shape=level.shape,
-                dtype=np.dtype(plan.image.dtype),
-                chunks=level.chunks,
-                shards=level.shards,
-                compressors=compressor,
-                fill_value=0,
-                chunk_key_encoding=_KEYS[zarr_format],
-                config={"write_empty_chunks": not options.skip_empty},
-                **named,
-            )
-            for i, level in enumerate(plan.levels)
-        )
-
-
-def _pipeline(plan: PyramidPlan) -> dict[str, str]:
-    """Return the setting that encodes a shard in one go, where zarr has it (3.4 has, 3.1 not).
-
-    Its other pipeline makes a coroutine and a thread hop for every chunk of a shard: 25 % more
-    CPU time than without shards (16 chunks of 4 MiB each), against 6 %.
-    """
-    name = "FusedCodecPipeline"
-    if plan.levels[0].shards is None or not hasattr(codec_pipeline, name):
-        return {}
-    return {"codec_pipeline.path": f"{codec_pipeline.__name__}.{name}"}
-
-
-def _put_file(root: zarr.Group, path: str, content: bytes) -> None:
+def put_file(root: zarr.Group, path: str, content: bytes) -> None:
     """Write a file of its own below `root`, wherever that lies."""
     place = root.store_path / path
     buffer = default_buffer_prototype().buffer.from_bytes(content)
     sync(place.set(buffer))
-
-
-def _with_given(
-    windows: list[tuple[float, float, float, float]],
-    given: Sequence[tuple[float, float] | None],
-) -> list[tuple[float, float, float, float]]:
-    """Return `windows` with the given (start, end) in place, and a range that holds them."""
-    return [
-        (low, high, start, end)
-        if window is None
-        else (min(low, window[0]), max(high, window[1]), *window)
-        for (low, high, start, end), window in zip(windows, given, strict=True)
-    ]
-
-
-def _slices(box: Box) -> tuple[slice, ...]:
-    return tuple(slice(start, stop) for start, stop in box)
