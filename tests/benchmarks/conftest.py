@@ -7,6 +7,7 @@ that 1.2 GB. Without ``--benchmark-enable`` a small one runs once, so that nothi
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import dask.array
 import numpy as np
@@ -31,7 +32,7 @@ def scmos(n_channels: int, depth: int, edge: int) -> np.ndarray:
 @pytest.fixture(scope="session")
 def volume(request) -> np.ndarray:
     if not request.config.getoption("benchmark_enable"):
-        return scmos(1, 8, 256)
+        return scmos(1, 8, 1024)  # two chunks an edge: what is pooled has seams
     return scmos(3, int(os.environ.get("NBEXPORT_BENCH_Z", "16")), 2048)
 
 
@@ -43,15 +44,19 @@ def source(request, volume) -> xr.DataArray:
 
 @pytest.fixture
 def timed(benchmark, tmp_path):
-    """Time a function that writes to a fresh path, five times or as the options say."""
+    """Time a function that writes to a fresh path, five times or as the options say.
 
-    def run(write, name):
-        targets = iter(range(1000))
-        benchmark.pedantic(
-            write,
-            setup=lambda: ((tmp_path / f"{next(targets)}-{name}",), {}),
-            rounds=5,
-            warmup_rounds=1,
-        )
+    Returns the last path, so that a test can look at what was timed.
+    """
+
+    def run(write, name) -> Path:
+        targets: list[Path] = []
+
+        def setup():
+            targets.append(tmp_path / f"{len(targets)}-{name}")
+            return (targets[-1],), {}
+
+        benchmark.pedantic(write, setup=setup, rounds=5, warmup_rounds=1)
+        return targets[-1]
 
     return run

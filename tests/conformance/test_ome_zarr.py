@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import dask.array
 import ngff_zarr
 import numpy as np
@@ -12,7 +16,8 @@ import zarr
 from bioio import BioImage
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
-from reference import assert_valid_ome_zarr
+from reference import assert_valid_ome_zarr, pyramid
+from test_collections import assert_valid_plate
 
 import nbexport
 from nbexport import PlanError
@@ -87,7 +92,8 @@ def test_every_version_and_layout_is_valid_and_read_by_all(version, layout, tmp_
     assert nbexport.describe(bio.xarray_dask_data).axes == report.plan.image.axes
 
 
-def test_labels_lie_below_their_image_with_as_many_levels(version, tmp_path):
+@pytest.mark.parametrize("layout", ["chunks", "shards"], indirect=True)
+def test_labels_lie_below_their_image_with_as_many_levels(version, layout, tmp_path):
     da = image()
     nuclei = labels(y=203, x=170)
     lazy = xr.DataArray(
@@ -96,9 +102,10 @@ def test_labels_lie_below_their_image_with_as_many_levels(version, tmp_path):
         coords={n: da.coords[n] for n in "zyx"},
     )
     path = tmp_path / "a.ome.zarr"
-    write(da, path, version=version, labels={"nuclei": nuclei, "in 3-D": lazy})
+    write(da, path, version=version, labels={"nuclei": nuclei, "in 3-D": lazy}, **layout)
     assert_valid_ome_zarr(path, version)
     group = zarr.open_group(path, mode="r")
+    assert (group["0"].shards is None) == ("shards" not in layout)
     named = group["labels"].attrs.asdict()
     named = named.get("ome", named)
     assert named["labels"] == ["nuclei", "in 3-D"]
@@ -114,6 +121,73 @@ def test_labels_lie_below_their_image_with_as_many_levels(version, tmp_path):
     if version != "0.6":
         nodes = list(Reader(parse_url(path))())
         assert [n.zarr.basename() for n in nodes][-2:] == ["nuclei", "in 3-D"]
+
+
+# -- ngio, whose 1.1 ends at version 0.5
+
+KNOWN_TO_NGIO = pytest.mark.parametrize("version", ["0.4", "0.5"], indirect=True)
+
+
+def assert_read_by_ngio(container, images: dict, labels: dict) -> None:
+    """Assert that ngio gives the pixels and pixel sizes of `images`, by path, and `labels`."""
+    assert container.level_paths == [*images]
+    for path, (pixels, axes) in images.items():
+        read = container.get_image(path=path)
+        np.testing.assert_array_equal(read.get_as_numpy(), pixels)
+        assert read.axes == tuple(axis.name for axis in axes)
+        scales = {axis.name: axis.scale for axis in axes}
+        assert {name: getattr(read.pixel_size, name) for name in "zyx"} == {
+            name: scales.get(name, 1.0) for name in "zyx"
+        }
+    assert container.list_labels() == [*labels]
+    for name, pixels in labels.items():
+        np.testing.assert_array_equal(container.get_label(name).get_as_numpy(), pixels)
+
+
+@KNOWN_TO_NGIO
+def test_ngio_reads_every_layout_and_its_labels(version, layout, tmp_path):
+    ngio = pytest.importorskip("ngio")
+    nuclei = labels(y=203, x=170)
+    path = tmp_path / "a.ome.zarr"
+    report = write(image(), path, version=version, labels={"nuclei": nuclei}, **layout)
+    container = ngio.open_ome_zarr_container(path, mode="r", validate_arrays=True)
+    written = zarr.open_group(path, mode="r")
+    images = {
+        str(i): (written[str(i)][:], level.axes) for i, level in enumerate(report.plan.levels)
+    }
+    np.testing.assert_array_equal(images["0"][0], image().values)
+    assert_read_by_ngio(container, images, {"nuclei": nuclei.values})
+    assert container.channel_labels == ["DAPI", "GFP"]
+    assert (container.space_unit, container.time_unit) == ("micrometer", "second")
+    assert container.get_image(path="0").pixel_size.t == 2.5
+
+
+@pytest.mark.parametrize("layout", ["chunks", "shards"], indirect=True)
+def test_plates_of_every_version_and_layout_are_valid(version, layout, tmp_path):
+    """Two fields that differ; the second is the smaller."""
+    fields = {("A", 1, 0): image(), ("B", 3, 0): image()[..., :150, :160] + np.uint16(1)}
+    path = tmp_path / "plate.ome.zarr"
+    options = {"version": version, "levels": 3, "progress": False, **layout}
+    report = nbexport.write_plate(fields, path, **options)
+    assert_valid_plate(path, version)
+    group = zarr.open_group(path, mode="r")
+    for (row, column, field), da in fields.items():
+        array = group[f"{row}/{column}/{field}/0"]
+        assert (array.shards is None) == ("shards" not in layout)
+        np.testing.assert_array_equal(array[:], da.values)
+    if version == "0.6":
+        return
+    ngio = pytest.importorskip("ngio")
+    plate = ngio.open_ome_zarr_plate(path, mode="r")
+    assert plate.wells_paths() == ["A/1", "B/3"]
+    plans = dict(zip(["A/1/0", "B/3/0"], [report.plan, *report.others], strict=True))
+    for name, container in plate.get_images(max_workers=1).items():
+        images = {
+            str(i): (group[f"{name}/{i}"][:], level.axes)
+            for i, level in enumerate(plans.pop(name).levels)
+        }
+        assert_read_by_ngio(container, images, {})
+    assert not plans
 
 
 @pytest.mark.parametrize(
@@ -213,11 +287,66 @@ def test_no_pixel_is_lost(source, shards, budget, tmp_path):
     pixels = rng.integers(1, 2**16, (32, 200, 170), dtype="uint16")  # no zero: a lost one shows
     lazy = xr.DataArray(dask.array.from_array(pixels, chunks=source), dims=("z", "y", "x"))
     path = tmp_path / "a.ome.zarr"
-    write(lazy, path, chunks=(4, 32, 32), shards=shards, memory_budget=budget, workers=3)
-    group = zarr.open_group(path, mode="r")
-    np.testing.assert_array_equal(group["0"][:], pixels)
-    for i in (1, 2):
-        assert group[str(i)][:].min() > 0
+    options = {"chunks": (4, 32, 32), "shards": shards, "memory_budget": budget, "workers": 3}
+    assert_whole(path, pixels, write(lazy, path, **options))
+
+
+def assert_whole(path, pixels, report) -> None:
+    """Assert that every level holds what plain numpy makes of `pixels`."""
+    steps = [level.factors for level in report.plan.levels[1:]]
+    for i, wanted in enumerate(pyramid(pixels, steps, "mean")):
+        np.testing.assert_array_equal(zarr.open_array(path / str(i), mode="r")[:], wanted)
+
+
+@pytest.mark.parametrize("shards", [None, (6, 64, 64)])
+@pytest.mark.parametrize("source", [(2, 50, 70), ((3, 1, 3), (1, 126, 128), (254, 1))])
+def test_sizes_that_are_odd_at_every_level(source, shards, tmp_path):
+    """255, 127, 63, 31, 15: a last row is left over each time, and shards hang over the edge."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(1, 2**16, (7, 255, 255), dtype="uint16")
+    lazy = xr.DataArray(dask.array.from_array(pixels, chunks=source), dims=("z", "y", "x"))
+    path = tmp_path / "a.ome.zarr"
+    options = {"chunks": (2, 32, 32), "shards": shards, "memory_budget": "1 MB", "workers": 3}
+    report = nbexport.write_ome_zarr(lazy, path, levels=5, progress=False, **options)
+    sizes = [level.shape[1:] for level in report.plan.levels]
+    assert sizes == [(n, n) for n in (255, 127, 63, 31, 15)]
+    assert_whole(path, pixels, report)
+
+
+KILLED = """
+import os, signal, sys
+import dask.array, numpy as np, xarray as xr
+import nbexport
+
+def die(block, block_info=None):
+    if block_info[0]["chunk-location"][0] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return block
+
+pixels = dask.array.ones((8, 128, 128), dtype="uint16", chunks=(1, 128, 128))
+lazy = pixels.map_blocks(die, dtype="uint16", meta=np.empty((0, 0, 0), "uint16"))
+da = xr.DataArray(lazy, dims=("z", "y", "x"))
+options = {"chunks": (1, 64, 64), "shards": (2, 64, 64), "workers": 1, "progress": False}
+nbexport.write_ome_zarr(da, sys.argv[1], overwrite=True, **options)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is killed by a signal there")
+@pytest.mark.parametrize("there", [False, True])
+def test_a_process_that_is_killed_leaves_no_torn_shard(there, tmp_path):
+    """Nothing can be tidied up then; but the target is absent or the old one, and can be tried."""
+    path = tmp_path / "a.ome.zarr"
+    da = xr.DataArray(np.full((8, 128, 128), 7, "uint16"), dims=("z", "y", "x"))
+    if there:
+        nbexport.write_ome_zarr(da, path, progress=False)
+    run = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert path.exists() == there
+    if there:
+        np.testing.assert_array_equal(zarr.open_array(path / "0")[:], da.values)
+    options = {"chunks": (1, 64, 64), "shards": (2, 64, 64), "progress": False}
+    nbexport.write_ome_zarr(da, path, overwrite=there, **options)
+    np.testing.assert_array_equal(zarr.open_array(path / "0")[:], da.values)
 
 
 def test_a_target_that_is_its_own_lazy_source_survives(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from math import prod
+from timeit import repeat
 
 import pytest
 
@@ -110,6 +111,8 @@ def test_a_petabyte_is_planned_at_once():
     """2 million time points of a light sheet; measured 0.3 ms and 60 kB."""
     spec = image("tczyx", (2_000_000, 2, 64, 2048, 2048), {"z": 1.0, "y": 0.3, "x": 0.3})
     assert spec.nbytes > 10**15
+    # The best of many: what is asked is what it costs, not what else the machine does.
+    assert min(repeat(lambda: zarr_plan(spec, workers=8), number=1, repeat=20)) < 0.01
     tracemalloc.start()
     plan = zarr_plan(spec, workers=8)
     text = repr(plan), plan.n_writes, plan.n_blocks, plan.peak_nbytes

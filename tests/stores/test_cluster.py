@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import dask.array
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from distributed import Client, LocalCluster
 
 import nbexport
@@ -91,29 +93,47 @@ def test_the_active_client_is_used_unless_told_otherwise(client, tmp_path):
             nbexport.write_ome_zarr(
                 lazy(volume(), where), path, client=option, progress=False, levels=1
             )
-            import zarr
-
             pids = set(np.unique(zarr.open_array(path / "0")[:]).tolist())
             assert (os.getpid() % 60000 in pids) == inside
 
 
 def test_a_worker_that_dies_costs_its_blocks_only(client, tmp_path):
-    """Killed in the middle; its blocks are computed again elsewhere, the result is whole."""
-    marker = tmp_path / "died"
+    """Killed in the middle; its blocks are computed again elsewhere, the result is whole.
 
-    def deadly(block):
-        if not marker.exists():
-            marker.touch()
+    Every source chunk notes that it was computed: those of finished blocks must not be again.
+    """
+    notes = tmp_path / "notes"
+    notes.mkdir()
+
+    def deadly(block, block_info=None):
+        z = block_info[0]["chunk-location"][0]
+        (notes / f"{z}-{time.time_ns()}").touch()
+        if z == 6 and len(list(notes.glob("6-*"))) == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         return block
 
     da = volume()
     path = tmp_path / "a.ome.zarr"
-    nbexport.write_ome_zarr(lazy(da, deadly), path, client=client, progress=False, **OPTIONS)
-    assert marker.exists()
-    import zarr
-
+    heard = []
+    report = nbexport.write_ome_zarr(
+        lazy(da, deadly, chunks=(2, 200, 170)),
+        path,
+        client=client,
+        progress=heard.append,
+        chunks=(1, 64, 64),
+        shards=(2, 64, 64),
+        levels=3,
+    )
+    computed = [int(note.name.partition("-")[0]) for note in notes.iterdir()]
+    n_blocks = report.plan.n_blocks
+    assert n_blocks == 8
+    assert set(computed) == set(range(n_blocks))
+    # The killed block, and what the dead worker held besides: it had not been gathered yet.
+    assert computed.count(6) > 1
+    assert len(computed) <= n_blocks + 2
+    assert [p.done for p in heard] == [*range(1, n_blocks + 1)]
     np.testing.assert_array_equal(zarr.open_array(path / "0")[:], da.values)
+    assert [p.name for p in tmp_path.iterdir() if p != notes] == ["a.ome.zarr"]
 
 
 def test_an_error_on_a_worker_is_told_as_everywhere(client, tmp_path):
@@ -124,4 +144,61 @@ def test_an_error_on_a_worker_is_told_as_everywhere(client, tmp_path):
         nbexport.write_ome_zarr(
             lazy(volume(), fail), tmp_path / "a.ome.zarr", client=client, progress=False
         )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_cancelled_export_leaves_nothing(client, overwrite, tmp_path):
+    """Stopped after the second block, while others still compute."""
+    path = tmp_path / "a.ome.zarr"
+    if overwrite:
+        nbexport.write_ome_zarr(volume()[:2], path, client=False, progress=False)
+    before = tree(tmp_path)
+
+    def slow(block):
+        time.sleep(0.1)
+        return block
+
+    def stop(progress):
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    options = {"chunks": (1, 64, 64), "levels": 3, "memory_budget": "1 MB"}
+    with pytest.raises(KeyboardInterrupt):
+        nbexport.write_ome_zarr(
+            lazy(volume(), slow, chunks=(1, 200, 170)),
+            path,
+            client=client,
+            overwrite=overwrite,
+            progress=stop,
+            **options,
+        )
+    assert tree(tmp_path) == before
+    time.sleep(1)  # longer than a block that had begun
+    assert tree(tmp_path) == before
+    assert client.run(os.getpid)  # and the cluster lives
+    nbexport.write_ome_zarr(
+        lazy(volume()), path, client=client, overwrite=True, progress=False, **options
+    )
+    np.testing.assert_array_equal(zarr.open_array(path / "0")[:], volume().values)
+
+
+def test_one_failed_block_of_many_leaves_nothing(client, tmp_path):
+    """The others were written before, or are being written."""
+
+    def fail(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 9:
+            raise ZeroDivisionError("the camera melted")
+        return block
+
+    with pytest.raises(nbexport.SourceError, match=r"z 9:10.* ZeroDivisionError: the camera"):
+        nbexport.write_ome_zarr(
+            lazy(volume(), fail, chunks=(1, 200, 170)),
+            tmp_path / "a.ome.zarr",
+            client=client,
+            progress=False,
+            chunks=(1, 64, 64),
+            memory_budget="1 MB",
+        )
+    time.sleep(0.5)
     assert list(tmp_path.iterdir()) == []

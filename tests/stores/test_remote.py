@@ -1,4 +1,4 @@
-"""OME-Zarr to URLs: this process's memory, and a real S3 server on loopback that may misbehave.
+"""OME-Zarr to URLs: this process's memory, and real S3 servers on loopback that may misbehave.
 
 Objects are looked at by boto3, pixels are read by zarr and s3fs, and a small proxy before the
 server records what is asked of it, and refuses some of it.
@@ -7,27 +7,20 @@ server records what is asked of it, and refuses some of it.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import re
 import sys
 import threading
-from contextlib import contextmanager
-from itertools import count
+import time
 from pathlib import Path
 
-import boto3
 import dask.array
-import fsspec
 import numpy as np
 import pytest
 import requests
 import xarray as xr
 import zarr
-from moto.server import ThreadedMotoServer
 from reference import assert_valid_ome_zarr
-from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.wrappers import Request, Response
+from s3 import HASTY, SERVERS, Proxy, serving
 
 import nbexport
 from nbexport import (
@@ -45,131 +38,13 @@ pytestmark = [
     # moto and botocore's own use of utcnow and of the like.
     pytest.mark.filterwarnings("ignore::DeprecationWarning:(moto|botocore|aiobotocore).*"),
 ]
-AWS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-}
-# One try again instead of four: the waits between them are botocore's and grow.
-HASTY = {"config_kwargs": {"retries": {"max_attempts": 1}}}
-NUMBERS = count()
 
 
-@pytest.fixture(scope="module")
-def s3():
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in AWS.items():
-            patch.setenv(key, value)
-        patch.setattr(logging.getLogger("werkzeug"), "disabled", True)  # a line a request
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-        server.stop()
-
-
-@pytest.fixture
-def bucket(s3):
-    return Bucket(s3)
-
-
-class Bucket:
-    """A new bucket, looked at by boto3."""
-
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
-        self.name = f"bucket{next(NUMBERS)}"
-        self.url = f"s3://{self.name}/sub/cells.ome.zarr"
-        self.options = {"endpoint_url": endpoint}
-        self._client = boto3.client("s3", endpoint_url=endpoint)
-        self._client.create_bucket(Bucket=self.name)
-
-    def put(self, key, content=b"mine"):
-        self._client.put_object(Bucket=self.name, Key=key, Body=content)
-
-    def objects(self) -> dict[str, int]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return {o["Key"]: o["Size"] for page in pages for o in page.get("Contents", ())}
-
-    def download(self, folder: Path) -> Path:
-        fs = fsspec.filesystem("s3", skip_instance_cache=True, **self.options)
-        fs.get(self.url, str(folder / "got.ome.zarr"), recursive=True)
-        return folder / "got.ome.zarr"
-
-
-class Proxy:
-    """Passes requests on to a server, notes them, and answers those that `refuse` says itself.
-
-    Its methods are called on the server's threads, one a request.
-    """
-
-    def __init__(self, endpoint):
-        self._endpoint = endpoint
-        self._session = requests.Session()
-        self._numbers = count(1)
-        self.puts: list[str] = []
-        self.refused = 0
-        self.refuse = lambda n, request: None
-
-    def __call__(self, environ, start_response):
-        request = Request(environ)
-        refusal = self.refuse(next(self._numbers), request)
-        if refusal is not None:
-            self.refused += 1
-            status, code = refusal
-            text = f"<Error><Code>{code}</Code><Message>Not today.</Message></Error>"
-            response = Response(text, status, content_type="application/xml")
-        else:
-            query = request.query_string.decode()
-            target = f"{self._endpoint}{environ['RAW_URI'].split('?')[0]}"
-            answer = requests.request(
-                request.method,
-                target + (f"?{query}" if query else ""),
-                headers=dict(request.headers),
-                data=request.get_data(),
-                timeout=30,
-            )
-            if request.method == "PUT":
-                self.puts.append(request.path)
-            drop = {"content-encoding", "transfer-encoding", "connection", "content-length"}
-            headers = [(k, v) for k, v in answer.headers.items() if k.lower() not in drop]
-            response = Response(answer.content, answer.status_code, headers)
-            if request.method == "HEAD":
-                response.headers["Content-Length"] = answer.headers.get("Content-Length", "0")
-        return response(environ, start_response)
-
-
-class Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log(self, *args, **kwargs):
-        pass
-
-
-@contextmanager
-def serving(application):
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture
-def proxy(s3, bucket):
-    """Put a proxy before the server of `bucket`, whose options lead to it."""
-    proxy = Proxy(s3)
-    with serving(proxy) as endpoint:
-        bucket.options = {"endpoint_url": endpoint}
-        yield proxy
+def pytest_generate_tests(metafunc):
+    """Run what needs an S3 server on each of them, unless it names one."""
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "s3" in metafunc.fixturenames and "s3" not in named:
+        metafunc.parametrize("s3", SERVERS, indirect=True, scope="module")
 
 
 def volume() -> xr.DataArray:
@@ -201,14 +76,6 @@ def is_chunk(request) -> bool:
 
 
 # -- this process's memory
-
-
-@pytest.fixture
-def memory():
-    fs = fsspec.filesystem("memory")
-    fs.store.clear()
-    fs.pseudo_dirs[:] = [""]
-    return fs
 
 
 def test_memory(memory):
@@ -497,6 +364,7 @@ def test_no_credentials(bucket, monkeypatch):
     assert bucket.objects() == {}
 
 
+@pytest.mark.parametrize("s3", ["moto"], indirect=True)  # the other lets everybody in
 def test_credentials_that_are_not_accepted(s3, bucket):
     """The server knows its users from here on, until it is told to forget them."""
     requests.post(f"{s3}/moto-api/reset-auth", data="0", timeout=30)
@@ -528,9 +396,14 @@ def test_a_server_that_is_not_there():
         write(volume(), "s3://bucket/a.ome.zarr", storage_options=options)
 
 
-def test_a_server_that_fails_now_and_then(proxy, bucket):
-    proxy.refuse = lambda n, request: (503, "ServiceUnavailable") if n % 8 == 4 else None
-    write(volume(), bucket.url, chunks=(1, 64, 64), levels=1, storage_options=bucket.options)
+@pytest.mark.parametrize("shards", [None, (2, 64, 64)])
+@pytest.mark.parametrize(
+    "answer", [(500, "InternalError"), (503, "ServiceUnavailable"), (503, "SlowDown")]
+)
+def test_a_server_that_fails_now_and_then(answer, shards, proxy, bucket):
+    proxy.refuse = lambda n, request: answer if n % 8 == 4 else None
+    options = {"chunks": (1, 64, 64), "shards": shards, "levels": 1}
+    write(volume(), bucket.url, storage_options=bucket.options, **options)
     assert proxy.refused > 0
     proxy.refuse = lambda n, request: None
     group = zarr.open_group(bucket.url, mode="r", storage_options=bucket.options)
@@ -545,6 +418,48 @@ def test_a_server_that_takes_no_chunk(proxy, bucket):
     with pytest.raises(TargetError, match=text):
         write(volume(), bucket.url, storage_options=bucket.options | HASTY)
     assert proxy.refused > 0
+    assert bucket.objects() == {}
+
+
+# Answers that take longer than a client waits; and one try again, at once.
+IMPATIENT = {"config_kwargs": {"retries": {"max_attempts": 1}, "read_timeout": 0.5}}
+
+
+@pytest.mark.parametrize("shards", [None, (2, 64, 64)])
+def test_a_server_that_is_slow_now_and_then(shards, proxy, bucket):
+    """What was asked twice is there once."""
+    slow = []
+
+    def refuse(n, request):
+        if is_chunk(request) and request.path not in slow and len(slow) < 2:
+            slow.append(request.path)
+            time.sleep(1.5)
+
+    proxy.refuse = refuse
+    options = {"chunks": (1, 64, 64), "shards": shards, "levels": 1, "workers": 1}
+    report = write(volume(), bucket.url, storage_options=bucket.options | IMPATIENT, **options)
+    assert len(slow) == 2
+    assert report.nbytes == sum(bucket.objects().values())
+    group = zarr.open_group(bucket.url, mode="r", storage_options=bucket.options)
+    np.testing.assert_array_equal(group["0"][:], volume().values)
+
+
+def test_a_server_that_is_always_too_slow(proxy, bucket):
+    over = threading.Event()
+
+    def refuse(n, request):
+        if is_chunk(request):
+            over.wait(3)
+            return 503, "SlowDown"  # heard by nobody
+        return None
+
+    proxy.refuse = refuse
+    text = r"server of 's3://.*' can't be reached .*nothing was left there$"
+    try:
+        with pytest.raises(TargetError, match=text):
+            write(volume(), bucket.url, levels=1, storage_options=bucket.options | IMPATIENT)
+    finally:
+        over.set()
     assert bucket.objects() == {}
 
 
