@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import xarray as xr
 
 from nbexport._keywords import names_nearest
+from nbexport.api._given_ome import as_given, given_ome, read_bare
 from nbexport.dataarray import ChannelWish, Described, Numbers, Units, channels_from_samples, read
 from nbexport.errors import DtypeError, PlanError
 from nbexport.metadata import OME_PIXEL_TYPES, ngff_losses, ome_losses
 from nbexport.model import ImageSpec, Kind
 from nbexport.plan import (
+    Factors,
     Method,
     PyramidPlan,
     given_chunks,
@@ -25,7 +27,6 @@ from nbexport.plan import (
     tile_shape,
 )
 
-Factors = Mapping[str, int] | Literal["isotropic"] | None
 Shards = Sequence[int] | Mapping[str, int] | Literal["auto"] | None
 
 
@@ -61,7 +62,7 @@ def plan_export(
     if format == "ome-zarr":
         return plan_zarr(da, **options)[1]
     if format == "ome-tiff":
-        return plan_tiff(da, **options)[1]
+        return plan_tiff([da], **options)[0][1]
     raise PlanError(f"format={format!r} is not known; use 'ome-zarr' or 'ome-tiff'")
 
 
@@ -134,7 +135,7 @@ def chunks_and_shards(
 
 @names_nearest
 def plan_tiff(
-    da: xr.DataArray,
+    images: Sequence[xr.DataArray],
     *,
     levels: int | None = None,
     factors: Factors = None,
@@ -149,54 +150,61 @@ def plan_tiff(
     units: Units = None,
     channels: Sequence[ChannelWish] | None = None,
     kind: Kind | None = None,
-) -> tuple[Described, PyramidPlan]:
-    """Return the image as OME-TIFF holds it, and its plan; see :func:`write_ome_tiff`."""
-    described = _with_ome_type(
-        read(
-            da,
-            name=name,
-            dims=dims,
-            scale=scale,
-            translation=translation,
-            units=units,
-            channels=channels,
-            kind=kind,
+    ome_xml: Any = None,
+) -> list[tuple[Described, PyramidPlan]]:
+    """Return the images as OME-TIFF holds them, and their plans; see :func:`write_ome_tiff`."""
+    about: dict[str, Any] = {
+        "name": name,
+        "scale": scale,
+        "translation": translation,
+        "units": units,
+        "channels": channels,
+    }
+    if ome_xml is not None:
+        given = given_ome(ome_xml, len(images), about)
+        all_described = [
+            as_given(given, i, with_ome_type(read_bare(da, given, i, dims, kind)))
+            for i, da in enumerate(images)
+        ]
+    else:
+        all_described = [with_ome_type(read(da, dims=dims, kind=kind, **about)) for da in images]
+    out = []
+    for described in all_described:
+        image = described.image
+        height, width = tile_shape(image, tile)
+        tiles = {"y": height, "x": width, "s": image.sizes.get("s", 1)}
+        plan = plan_pyramid(
+            image,
+            format="ome-tiff",
+            chunks=tuple(tiles.get(name, 1) for name in image.dims),
+            row_of_tiles=True,
+            levels=levels,
+            factors=_planar(factors, image.dims),
+            method=method,
+            source_chunks=described.source.chunks,
+            memory_budget=parse_nbytes(memory_budget),
+            workers=n_workers(workers),
+            losses=image.losses + ome_losses(image),
         )
-    )
-    image = described.image
-    height, width = tile_shape(image, tile)
-    tiles = {"y": height, "x": width, "s": image.sizes.get("s", 1)}
-    plan = plan_pyramid(
-        image,
-        format="ome-tiff",
-        chunks=tuple(tiles.get(name, 1) for name in image.dims),
-        row_of_tiles=True,
-        levels=levels,
-        factors=_planar(factors, image.dims),
-        method=method,
-        source_chunks=described.source.chunks,
-        memory_budget=parse_nbytes(memory_budget),
-        workers=n_workers(workers),
-        losses=image.losses + ome_losses(image),
-    )
-    return described, plan
+        out.append((described, plan))
+    return out
 
 
 def _planar(factors: Factors, dims: Sequence[str]) -> Factors:
     """Return `factors` for TIFF, whose levels all have the same planes."""
     if factors is None or factors == "isotropic":
         return {"y": 2, "x": 2}
-    if isinstance(factors, Mapping):
+    for step in factors if isinstance(factors, Sequence) else [factors]:
         for name in "tz":
-            if name in dims and factors.get(name, 1) != 1:
+            if name in dims and isinstance(step, Mapping) and step.get(name, 1) != 1:
                 raise PlanError(
-                    f"factors[{name!r}]={factors[name]!r} is not possible in OME-TIFF, whose "
+                    f"factors[{name!r}]={step[name]!r} is not possible in OME-TIFF, whose "
                     "levels all have the same planes; leave it out, or write an OME-Zarr"
                 )
     return factors
 
 
-def _with_ome_type(described: Described) -> Described:
+def with_ome_type(described: Described) -> Described:
     """Return `described` with a pixel type that OME has.
 
     Raises
@@ -226,6 +234,14 @@ def _with_ome_type(described: Described) -> Described:
             "every value is checked to fit while writing"
         )
     return replace(described, image=replace(image, dtype=dtype, notes=(*image.notes, note)))
+
+
+_ABOUT: Final = ("name", "dims", "scale", "translation", "units", "channels", "kind")
+
+
+def about_among(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a function's own `arguments` that :func:`describe` takes."""
+    return {name: arguments[name] for name in _ABOUT}
 
 
 def parse_nbytes(budget: str | int) -> int:

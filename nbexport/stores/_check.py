@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, overload
 
 from nbexport.errors import PlanError
+from nbexport.stores._file import FileTarget, LocalFile, check_remote_file
+from nbexport.stores._format import Format, is_ozx
+from nbexport.stores._ozx import OzxFile
 from nbexport.stores._remote import check_remote
 from nbexport.stores._target import (
-    Format,
     LocalZarr,
     TargetPath,
     ZarrTarget,
@@ -17,17 +18,16 @@ from nbexport.stores._target import (
     remote_scheme,
     target_text,
 )
-from nbexport.stores._trouble import shown
 
 
 @overload
 def check_target(
     target: TargetPath,
-    format: Literal["ome-tiff"],
+    format: Literal["ome-tiff", "movie", "image"],
     *,
     overwrite: bool,
     storage_options: Mapping[str, Any] | None = None,
-) -> Path: ...
+) -> FileTarget: ...
 
 
 @overload
@@ -46,7 +46,7 @@ def check_target(
     *,
     overwrite: bool,
     storage_options: Mapping[str, Any] | None = None,
-) -> Path | ZarrTarget:
+) -> FileTarget | ZarrTarget:
     """Return `target` as what may be written, or say why it may not.
 
     Raises
@@ -70,10 +70,11 @@ def check_target(
                 "leave them out"
             )
         path = check_local(text, format, overwrite=overwrite)
-        return LocalZarr(path) if format == "ome-zarr" else path
-    if format == "ome-tiff":
-        raise PlanError(
-            f"target '{shown(text)}' is a {scheme} URL, and OME-TIFF is written to local paths "
-            "only; write it locally and copy it, or write an OME-Zarr there"
-        )
-    return check_remote(text, overwrite=overwrite, storage_options=storage_options or {})
+        if format != "ome-zarr":
+            return LocalFile(path)
+        return OzxFile(LocalFile(path)) if is_ozx(path.name) else LocalZarr(path)
+    options = storage_options or {}
+    if format == "ome-zarr" and not is_ozx(text.rstrip("/")):
+        return check_remote(text, overwrite=overwrite, storage_options=options)
+    file = check_remote_file(text, format, overwrite=overwrite, storage_options=options)
+    return OzxFile(file) if format == "ome-zarr" else file

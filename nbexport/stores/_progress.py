@@ -17,9 +17,9 @@ class Progress:
     Attributes
     ----------
     done, total
-        Blocks finished and in all.
+        Blocks finished and in all; of an upload, which follows an export, MiB.
     nbytes
-        Bytes of source pixels finished.
+        Bytes of source pixels finished; of an upload, bytes sent.
     what
         What is being written, for people.
     """
@@ -46,7 +46,14 @@ def listener(
 
         with tqdm(total=total, desc=what, unit="block", leave=False) as bar:
 
+            shown = what
+
             def show(progress: Progress) -> None:
+                nonlocal shown
+                if progress.what != shown:  # an upload after the export
+                    shown, bar.unit = progress.what, "MiB"
+                    bar.set_description(shown, refresh=False)
+                    bar.reset(progress.total)
                 bar.set_postfix_str(human_nbytes(progress.nbytes), refresh=False)
                 bar.update(progress.done - bar.n)
 

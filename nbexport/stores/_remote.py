@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from nbexport.errors import MissingPackageError, PlanError, TargetError, TargetExistsError
-from nbexport.stores._target import ZARR_FILES, check_suffix
+from nbexport.stores._format import SUFFIXES, ZARR_FILES, Format
+from nbexport.stores._target import check_suffix
 from nbexport.stores._trouble import shown, told
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _PIP: Final = {
 }
 # Blocks that still write when an export fails get this long before their objects are removed.
 _GRACE_S: Final = 10.0
+# Objects removed at the same time where a server takes them one by one only.
+_N_REMOVALS: Final = 16
 
 
 def check_remote(url: str, *, overwrite: bool, storage_options: Mapping[str, Any]) -> RemoteZarr:
@@ -45,18 +49,9 @@ def check_remote(url: str, *, overwrite: bool, storage_options: Mapping[str, Any
         If the suffix is wrong, the server refuses or can't be reached, or `overwrite` would
         replace something that doesn't look like a Zarr.
     """
+    fs, path, found = looked_at(url, "ome-zarr", storage_options)
     url = url.rstrip("/")
     name = shown(url)
-    parts = urlsplit(url)
-    check_suffix(url.rsplit("/", 1)[-1], "ome-zarr")
-    if parts.scheme != "memory" and not parts.path.strip("/"):
-        raise TargetError(
-            f"target '{name}' names a bucket and nothing in it; add a name, as in "
-            f"'{parts.scheme}://bucket/cells.ome.zarr'"
-        )
-    fs, path = _file_system(url, parts.scheme.lower(), storage_options)
-    with told("looking at", name):
-        found = _listed(fs, path)
     if found and not overwrite:
         raise TargetExistsError(f"'{name}' exists; pass overwrite=True to replace it")
     if found and not any(entry.rsplit("/", 1)[-1] in ZARR_FILES for entry in found):
@@ -65,6 +60,21 @@ def check_remote(url: str, *, overwrite: bool, storage_options: Mapping[str, Any
             "does not replace it; remove it yourself or choose another name"
         )
     return RemoteZarr(url=url, options=dict(storage_options), fs=fs, path=path, exists=bool(found))
+
+
+def looked_at(url: str, format: Format, options: Mapping[str, Any]) -> tuple[Any, str, list[str]]:
+    """Return the file system of `url`, its place in it, and what is there, as `listed` does."""
+    url = url.rstrip("/")
+    parts = urlsplit(url)
+    check_suffix(url.rsplit("/", 1)[-1], format)
+    if parts.scheme != "memory" and not parts.path.strip("/"):
+        raise TargetError(
+            f"target '{shown(url)}' names a bucket and nothing in it; add a name, as in "
+            f"'{parts.scheme}://bucket/cells{SUFFIXES[format][0]}'"
+        )
+    fs, path = _file_system(url, parts.scheme.lower(), options)
+    with told("looking at", shown(url)):
+        return fs, path, _listed(fs, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +109,11 @@ class RemoteZarr:
     def is_shared(self) -> bool:
         """Whether other processes write to the same place."""
         return not self.url.lower().startswith("memory:")
+
+    @property
+    def is_one_file(self) -> bool:
+        """False: many objects."""
+        return False
 
     def loses(self, array: Any) -> bool:
         """Return whether `array`, a zarr.Array, lies here."""
@@ -155,7 +170,12 @@ class RemoteZarr:
                 self.fs.rm_file(entry)
         self.fs.invalidate_cache()
         if _listed(self.fs, self.path):
-            self.fs.rm(self.path, recursive=True)
+            try:
+                self.fs.rm(self.path, recursive=True)
+            except OSError:
+                # Not every S3 server removes many objects at once (DeleteObjects).
+                with ThreadPoolExecutor(_N_REMOVALS) as threads:
+                    list(threads.map(self.fs.rm_file, self.listing()))
         # s3fs does not say which objects a server refused to remove.
         if remaining := len(self.listing()):
             raise TargetError(f"{remaining} objects below '{self}' could not be removed")
@@ -189,7 +209,7 @@ class OpenRemote:
     target: RemoteZarr
     store: HeldStore
 
-    def nbytes(self) -> int:
+    def finish(self) -> int:
         """Return the bytes of all objects, and of the root metadata that is still to come."""
         with told("listing", str(self.target)):
             stored = sum(int(entry["size"] or 0) for entry in self.target.listing().values())

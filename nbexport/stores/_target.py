@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nbexport._markup import human_nbytes
 from nbexport.errors import PlanError, TargetError, TargetExistsError
+from nbexport.stores._format import (
+    HEAD_NBYTES,
+    LABELS,
+    SUFFIXES,
+    ZARR_FILES,
+    Format,
+    begins_as,
+    is_ozx,
+)
 
 TargetPath = str | os.PathLike[str]
-Format = Literal["ome-zarr", "ome-tiff"]
-
-SUFFIXES: Final[dict[Format, tuple[str, ...]]] = {
-    "ome-zarr": (".ome.zarr", ".zarr"),
-    "ome-tiff": (".ome.tif", ".ome.tiff", ".ome.btf", ".tif", ".tiff", ".btf"),
-}
 # Two letters at least: C: is a drive. fsspec chains URLs by "::".
 _URL: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*([A-Za-z][A-Za-z0-9+.-]+)://")
-ZARR_FILES: Final = ("zarr.json", ".zgroup", ".zarray")
-_TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class OpenZarr(Protocol):
@@ -38,7 +39,7 @@ class OpenZarr(Protocol):
     def store(self) -> Any:
         """What zarr creates the root group in."""
 
-    def nbytes(self) -> int:
+    def finish(self) -> int:
         """Return the bytes written."""
 
 
@@ -52,6 +53,10 @@ class ZarrTarget(Protocol):
     @property
     def is_shared(self) -> bool:
         """Whether other processes can write to it."""
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether it is written once and can't grow."""
 
     def loses(self, array: Any) -> bool:
         """Return whether writing here would remove `array`, a zarr.Array, before it is read."""
@@ -86,6 +91,14 @@ def remote_scheme(text: str) -> str | None:
     return None if url[1].lower() in ("file", "local") else url[1].lower()
 
 
+def local_path(text: str) -> Path:
+    """Return a path or file URL as an absolute path."""
+    if _URL.match(text):
+        text = url2pathname(urlsplit(text).path)
+    # absolute(), not resolve(): a link to a folder is the user's name for it.
+    return Path(text).expanduser().absolute()
+
+
 def check_suffix(name: str, format: Format) -> None:
     """Raise TargetError unless `name` ends as a `format` does."""
     suffixes = SUFFIXES[format]
@@ -107,10 +120,7 @@ def check_local(text: str, format: Format, *, overwrite: bool) -> Path:
         If the suffix, the folder or the permission is wrong, or `overwrite` would replace
         something that doesn't look like an export of the same format.
     """
-    if _URL.match(text):
-        text = url2pathname(urlsplit(text).path)
-    # absolute(), not resolve(): a link to a folder is the user's name for it.
-    path = Path(text).expanduser().absolute()
+    path = local_path(text)
     check_suffix(path.name, format)
     folder = path.parent
     if not folder.exists():
@@ -125,13 +135,10 @@ def check_local(text: str, format: Format, *, overwrite: bool) -> Path:
         if not _is_own_kind(path, format):
             kind = "folder" if path.is_dir() else "file"
             raise TargetError(
-                f"'{path}' is a {kind} that does not look like an {_LABELS[format]}, so "
+                f"'{path}' is a {kind} that does not look like {LABELS[format]}, so "
                 "overwrite=True does not replace it; remove it yourself or choose another name"
             )
     return path
-
-
-_LABELS: Final[dict[Format, str]] = {"ome-zarr": "OME-Zarr", "ome-tiff": "OME-TIFF"}
 
 
 @contextmanager
@@ -152,18 +159,36 @@ def staged(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise TargetError(f"'{path.parent}' can't be written: {error.strerror}") from error
     try:
-        yield folder
-        _publish(folder / path.name, path, folder)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            done = human_nbytes(nbytes_on_disk(folder))
-            raise TargetError(
-                f"the disk of '{path.parent}' is full after {done}; nothing was left there, "
-                "free some space or choose another target"
-            ) from error
-        raise
+        with full_disk_told(folder, path.parent, "choose another target"):
+            yield folder
+            _publish(folder / path.name, path, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def full_disk_told(folder: Path, disk: Path, otherwise: str) -> Iterator[None]:
+    """Raise TargetError where writing into `folder` ends because its disk is full.
+
+    Parameters
+    ----------
+    folder
+        What is removed by the caller.
+    disk
+        A place on the disk, by a name that the user knows.
+    otherwise
+        What to do if no space can be freed.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        done = human_nbytes(nbytes_on_disk(folder))
+        raise TargetError(
+            f"the disk of '{disk}' is full after {done}; nothing was left there, "
+            f"free some space or {otherwise}"
+        ) from error
 
 
 def _publish(made: Path, path: Path, folder: Path) -> None:
@@ -207,6 +232,11 @@ class LocalZarr:
         """True: that workers see this machine's disk is the user's promise."""
         return True
 
+    @property
+    def is_one_file(self) -> bool:
+        """False: a folder."""
+        return False
+
     def loses(self, array: Any) -> bool:
         """Return False: the old folder stays until the new one is complete."""
         return False
@@ -222,7 +252,7 @@ class LocalZarr:
 class _OpenFolder:
     store: Path
 
-    def nbytes(self) -> int:
+    def finish(self) -> int:
         return nbytes_on_disk(self.store)
 
 
@@ -236,7 +266,7 @@ def nbytes_on_disk(path: Path) -> int:
 
 
 def _is_own_kind(path: Path, format: Format) -> bool:
-    if format == "ome-zarr":
+    if format == "ome-zarr" and not is_ozx(path.name):
         # An empty folder holds nothing to lose.
         return path.is_dir() and (
             any((path / name).is_file() for name in ZARR_FILES) or not any(path.iterdir())
@@ -244,7 +274,7 @@ def _is_own_kind(path: Path, format: Format) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return file.read(4) in (*_TIFF_MAGIC, b"")
+        return begins_as(file.read(HEAD_NBYTES), format)
 
 
 def _either(words: tuple[str, ...]) -> str:

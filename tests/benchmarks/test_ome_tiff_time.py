@@ -1,4 +1,8 @@
-"""OME-TIFF against the bare floor and tifffile's own recipe; the ratios are what counts."""
+"""OME-TIFF against the bare floor and tifffile's own recipe; the ratios are what counts.
+
+All do the same work: means of 2 x 2 down to the same levels, tiles of 512, differences of
+neighbours, zlib at level 6. What was written last is looked at.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,27 @@ import nbexport
 from benchmarks.conftest import N_LEVELS
 from benchmarks.test_ome_zarr_time import pooled
 
-pytestmark = pytest.mark.benchmark(group="OME-TIFF, 5 levels, 512 tiles, zlib 6")
 TILE = 512
+pyramid = pytest.mark.benchmark(group="OME-TIFF, 5 levels, 512 tiles, zlib 6")
+flat = pytest.mark.benchmark(group="OME-TIFF, 1 level, zlib 6")
 
 
+def assert_same_work(path, volume, n_levels=N_LEVELS):
+    """Assert that `path` holds the levels that all are timed with."""
+    with tifffile.TiffFile(path) as tiff:
+        (series,) = tiff.series
+        shapes = [tuple(n >> i for n in volume.shape[2:]) for i in range(n_levels)]
+        assert [level.shape[-2:] for level in series.levels] == shapes
+        assert {page.compression.name for page in tiff.pages} == {"ADOBE_DEFLATE"}
+        np.testing.assert_array_equal(series.asarray().reshape(volume.shape), volume)
+        finer = volume
+        for level in series.levels[1:]:
+            got = level.asarray().reshape(*volume.shape[:2], *level.shape[-2:])
+            finer = pooled(finer)
+            np.testing.assert_array_equal(got, finer)
+
+
+@pyramid
 def test_floor(timed, volume):
     """Threads that pool, difference, deflate and append, nothing else."""
 
@@ -47,15 +68,18 @@ def test_floor(timed, volume):
     timed(write, "floor.tif")
 
 
-def test_nbexport(timed, source):
-    timed(
+@pyramid
+def test_nbexport(timed, volume, source):
+    path = timed(
         lambda path: nbexport.write_ome_tiff(
             source, path, levels=N_LEVELS, compression_level=6, progress=False
         ),
         "a.ome.tif",
     )
+    assert_same_work(path, volume)
 
 
+@pyramid
 def test_tifffile_recipe(timed, volume):
     """The pyramid of tifffile's documentation: whole levels, one after the other."""
 
@@ -75,4 +99,33 @@ def test_tifffile_recipe(timed, volume):
                 pixels = pooled(pixels)
                 tiff.write(pixels, subfiletype=1, **options)
 
-    timed(write, "a.ome.tif")
+    assert_same_work(timed(write, "a.ome.tif"), volume)
+
+
+@flat
+def test_nbexport_flat(timed, volume, source):
+    path = timed(
+        lambda path: nbexport.write_ome_tiff(
+            source, path, levels=1, compression_level=6, progress=False
+        ),
+        "a.ome.tif",
+    )
+    assert_same_work(path, volume, 1)
+
+
+@flat
+def test_whole_image_at_once(timed, volume, source):
+    """What writers of whole images do: compute all of it, then one call of tifffile."""
+
+    def write(path):
+        tifffile.imwrite(
+            path,
+            np.asarray(source.data),
+            ome=True,
+            metadata={"axes": "CZYX"},
+            photometric="minisblack",
+            compression="zlib",
+            compressionargs={"level": 6},
+        )
+
+    assert_same_work(timed(write, "a.ome.tif"), volume, 1)
