@@ -152,6 +152,7 @@ def read(
     axis_dims = {axis: dim for dim, axis in matched.items()}
     hints = read_hints(da, axis_dims)
     findings.notes += hints.notes
+    findings.losses += hints.losses
     wishes = Wishes(
         dims=dims or {},
         scale=_by_axis(scale, matched, ("y", "x"), "scale", findings),
@@ -201,6 +202,7 @@ def read(
         kind=decided,
         acquired=acquired,
         attributes=read_attributes(da, channel_dim, matched, hints, findings),
+        source_ome=hints.source_ome,
         notes=tuple(findings.notes),
         losses=tuple(findings.losses),
     )

@@ -13,6 +13,7 @@ import xarray as xr
 
 from nbexport.dataarray._vocabulary import UNIT_KEYS
 from nbexport.errors import DescribeError, ExportError
+from nbexport.model import SourceOme
 
 
 @dataclass(slots=True)
@@ -37,8 +38,12 @@ class Hints:
         Axes whose coords only number the pixels.
     used
         Keys of attrs that are understood, or are the raw form of what is.
+    source_ome
+        OME metadata of the file.
     notes
         Assumptions, a sentence each.
+    losses
+        What could not be understood, a sentence each.
     """
 
     name: str | None = None
@@ -50,7 +55,9 @@ class Hints:
     acquired: str | None = None
     uncalibrated: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
+    source_ome: SourceOme | None = None
     notes: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
 
 
 class Findings:

@@ -1,11 +1,11 @@
-"""What OME-XML can't hold; apart from the XML itself, since ome-types takes 0.5 s to import."""
+"""What OME-XML can hold; apart from the XML itself, since ome-types takes 0.5 s to import."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from nbexport.model import ImageSpec
+from nbexport.model import OME_SYMBOLS
 
 OME_PIXEL_TYPES: Final = {
     "int8": "int8",
@@ -21,29 +21,15 @@ OME_PIXEL_TYPES: Final = {
 }
 """NumPy pixel type to OME's; what is not here OME-TIFF can't hold."""
 
+SYMBOL_UNITS: Final = {symbol: name for name, symbol in OME_SYMBOLS.items()}
+"""OME-XML symbol to NGFF unit name."""
+
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def ome_losses(image: ImageSpec) -> tuple[str, ...]:
-    """Return what OME-XML can't say of `image`, a sentence each."""
-    losses = []
-    for axis in image.axes:
-        if axis.positions is not None and axis.name in "yx":
-            losses.append(
-                f"positions along {axis.name} are uneven; OME-XML says one step, {axis.scale:.6g}"
-            )
-        if axis.name == "t" and axis.unit is None and (axis.calibrated or axis.translation):
-            losses.append(
-                f"the time step {axis.scale:.6g} has no unit and OME-XML needs one; "
-                "pass units={'t': 's'}"
-            )
-    texts = [image.name, *(c.label for c in image.channels), *(c.fluor for c in image.channels)]
-    texts += [part for pair in image.attributes for part in pair]
-    if any(text and _NOT_XML.search(text) for text in texts):
-        losses.append(
-            "control characters in names or attributes were replaced: XML can't hold them"
-        )
-    return tuple(losses)
+def is_legal_text(text: str) -> bool:
+    """Return whether XML 1.0 can hold `text`."""
+    return _NOT_XML.search(text) is None
 
 
 def legal_text(text: str) -> str:

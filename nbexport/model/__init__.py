@@ -3,6 +3,7 @@
 from nbexport.model._axis import AXIS_NAMES, AXIS_TYPES, Axis, AxisType
 from nbexport.model._channel import Channel
 from nbexport.model._image import ImageSpec, Kind
+from nbexport.model._source_ome import SourceOme
 from nbexport.model._unit import OME_SYMBOLS, convert, is_length, is_time
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Channel",
     "ImageSpec",
     "Kind",
+    "SourceOme",
     "convert",
     "is_length",
     "is_time",

@@ -12,6 +12,7 @@ from nbexport._markup import bullets, human_nbytes, markup, page, strong, swatch
 from nbexport.errors import AxisError, ChannelError
 from nbexport.model._axis import AXIS_NAMES, Axis
 from nbexport.model._channel import Channel
+from nbexport.model._source_ome import SourceOme
 
 Kind = Literal["intensity", "labels", "rgb"]
 
@@ -36,6 +37,8 @@ class ImageSpec:
         Date and time of the first pixel, ISO 8601.
     attributes
         What `attrs` and other coords said beside all this: (key, JSON text) pairs.
+    source_ome
+        OME metadata that came with the pixels: the base of the OME-XML written.
     notes
         What was changed or assumed on the way from the DataArray, a sentence each.
     losses
@@ -49,6 +52,7 @@ class ImageSpec:
     kind: Kind = "intensity"
     acquired: str | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    source_ome: SourceOme | None = None
     notes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
 

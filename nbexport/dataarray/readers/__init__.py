@@ -18,10 +18,11 @@ from nbexport.dataarray.readers._attrs import read_plain_attrs
 from nbexport.dataarray.readers._bioio import read_bioio_czi, read_bioio_imagej, read_bioio_zarr
 from nbexport.dataarray.readers._common import Dims
 from nbexport.dataarray.readers._ome import read_processed_ome
+from nbexport.dataarray.readers._ome_text import UnusableOmeError, parse_ome
 from nbexport.dataarray.readers._spatialdata import read_spatialdata
 from nbexport.dataarray.readers._vendors import read_gohlke, read_liffile, read_nd2
 
-__all__ = ["read_hints"]
+__all__ = ["UnusableOmeError", "parse_ome", "read_hints"]
 
 # Later ones override: an OME object says more than the tags beside it.
 _READERS: Final[tuple[Callable[[xr.DataArray, Dims, Hints], None], ...]] = (

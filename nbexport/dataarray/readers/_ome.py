@@ -11,12 +11,14 @@ import xarray as xr
 from nbexport.dataarray._hints import Hints, bare_numbers, steps_by
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit
 from nbexport.dataarray.readers._common import pick_channels
-from nbexport.model import convert, is_length, is_time
+from nbexport.dataarray.readers._kept import kept_of
+from nbexport.dataarray.readers._ome_text import UnusableOmeError, parse_ome
+from nbexport.model import SourceOme, convert, is_length, is_time
 
 
 def read_processed_ome(da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hints) -> None:
     """Bioio's OME object. Its coords are the numbers of the XML, in the units that it says."""
-    found = _find_ome(da)
+    found = _find_ome(da, hints)
     if found is None:
         return
     key, ome = found
@@ -27,22 +29,20 @@ def read_processed_ome(da: xr.DataArray, axis_dims: Mapping[str, str], hints: Hi
     )
 
 
-def _find_ome(da: xr.DataArray) -> tuple[str, Any] | None:
-    """Return (key, OME object) of the OME metadata among the attrs, or None.
-
-    Text is parsed by ome-types, unless it has a DTD, which could declare entities: no honest one
-    has.
-    """
+def _find_ome(da: xr.DataArray, hints: Hints) -> tuple[str, Any] | None:
+    """Return (key, OME object) of the OME metadata among the attrs, or None."""
     for key, value in da.attrs.items():
         if hasattr(value, "images") and hasattr(value, "to_xml"):
             return str(key), value
-        if isinstance(value, str) and "<OME" in value[:2000] and "<!DOCTYPE" not in value:
-            from ome_types import from_xml
-
+        if isinstance(value, str) and "<OME" in value:
             try:
-                return str(key), from_xml(value)
-            except Exception:
+                ome, changes = parse_ome(value)
+            except UnusableOmeError as error:
+                hints.used.add(str(key))
+                hints.losses.append(f"attrs[{key!r}] was left out: {error}")
                 continue
+            hints.notes += [f"attrs[{key!r}] was mended: {change}" for change in changes]
+            return str(key), ome
     return None
 
 
@@ -66,6 +66,11 @@ def _read_ome(ome: Any, da: xr.DataArray, axis_dims: Mapping[str, str], hints: H
             hints.units[axis] = str(getattr(pixels, f"physical_size_{axis}_unit").value)
     _read_time(pixels, da, axis_dims, hints)
     _read_channels(pixels, da, axis_dims, hints)
+    hints.source_ome = SourceOme(
+        document=ome,
+        index=next(i for i, one in enumerate(ome.images) if one is image),
+        kept=kept_of(pixels, da, axis_dims, _keys(pixels), _labels(da, axis_dims)),
+    )
 
 
 def _matching_image(
@@ -90,13 +95,14 @@ def _matching_image(
             if values is not None and len(values) > 1:
                 size = getattr(pixels, f"physical_size_{axis}") or 0.0
                 steps += bool(np.isclose(abs(values[1] - values[0]), size))
-        return sizes, names, steps
+        # Nothing in the DataArray tells but its name, where the user gave it that of the image.
+        return bool(da.name) and str(da.name) == image.name, sizes, names, steps
 
     ranked = sorted(ome.images, key=likeness, reverse=True)
     if likeness(ranked[0]) == likeness(ranked[1]):
         hints.notes.append(
             f"the OME metadata describes {len(ome.images)} images and several fit; "
-            f"{ranked[0].name or ranked[0].id!r} was taken"
+            f"{ranked[0].name or ranked[0].id!r} was taken; da.rename(…) to another's name tells"
         )
     return ranked[0]
 
@@ -141,9 +147,12 @@ def _read_channels(
             entries[plane.the_c]["exposure_s"] = _in(
                 float(plane.exposure_time), str(plane.exposure_time_unit.value), "second"
             )
+    hints.channels = pick_channels(entries, _keys(pixels), _labels(da, axis_dims))
+
+
+def _keys(pixels: Any) -> list[str]:
     # bioio names a channel without a name by its ID.
-    keys = [str(channel.name or channel.id) for channel in pixels.channels]
-    hints.channels = pick_channels(entries, keys, _labels(da, axis_dims))
+    return [str(channel.name or channel.id) for channel in pixels.channels]
 
 
 def _labels(da: xr.DataArray, axis_dims: Mapping[str, str]) -> list[str]:
