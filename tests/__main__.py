@@ -12,9 +12,12 @@ ONE_PROCESS = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--benchmark
 
 
 def options(arguments):
-    """Return pytest's arguments: the user's, behind our default of a process a core."""
+    """Return pytest's arguments: the user's, behind our default of a process a core.
+
+    Tests of one group (``xdist_group``) share a process, and so one server and one browser.
+    """
     own = any(a.startswith(ONE_PROCESS) for a in arguments)
-    return [*([] if own else ["-n", "auto"]), *arguments]
+    return [*([] if own else ["-n", "auto", "--dist", "loadgroup"]), *arguments]
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ def test_job_runs_at_the_top(bootstrap, monkeypatch, tmp_path):
     ],
 )
 def test_tests_share_the_work_unless_told(door, given, shared):
-    assert door.options(given) == (["-n", "auto", *given] if shared else given)
+    assert door.options(given) == (["-n", "auto", "--dist", "loadgroup", *given] if shared else given)
 
 
 @pytest.mark.parametrize("folder", ["tests", "notebooks"])
