@@ -7,7 +7,10 @@ that 1.2 GB. Without ``--benchmark-enable`` a small one runs once, so that nothi
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from pathlib import Path
+from statistics import median
 
 import dask.array
 import numpy as np
@@ -42,21 +45,55 @@ def source(request, volume) -> xr.DataArray:
     return xr.DataArray(pixels, dims=tuple("czyx"), name="volume")
 
 
+_RATIOS = pytest.StashKey[list[tuple[str, list[float]]]]()
+
+
 @pytest.fixture
-def timed(benchmark, tmp_path):
+def timed(request, benchmark, tmp_path):
     """Time a function that writes to a fresh path, five times or as the options say.
 
+    Before each time `against` runs on a path of its own: a machine that is slow for a while is so
+    for both, and the ratios of the pairs, printed below the table, are steadier than its times.
     Returns the last path, so that a test can look at what was timed.
     """
 
-    def run(write, name) -> Path:
+    def run(write, name, against=None) -> Path:
         targets: list[Path] = []
+        bare: list[float] = []
 
         def setup():
+            for target in targets:
+                remove(target)
+            if against is not None:
+                begin = time.perf_counter()
+                against(tmp_path / f"bare-{name}")
+                bare.append(time.perf_counter() - begin)
+                remove(tmp_path / f"bare-{name}")
             targets.append(tmp_path / f"{len(targets)}-{name}")
             return (targets[-1],), {}
 
         benchmark.pedantic(write, setup=setup, rounds=5, warmup_rounds=1)
+        if bare and benchmark.stats is not None:
+            own = benchmark.stats.stats.data
+            ratios = [a / b for a, b in zip(own, bare[-len(own) :], strict=True)]
+            request.config.stash.setdefault(_RATIOS, []).append((request.node.name, ratios))
         return targets[-1]
 
     return run
+
+
+def remove(path: Path) -> None:
+    """Remove what was timed: five rounds of 0.25 GB would stay for three sessions."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if _RATIOS not in config.stash:
+        return
+    terminalreporter.section("ratio to the bare floor: median (fastest to slowest pair)")
+    for name, ratios in config.stash[_RATIOS]:
+        line = f"{median(ratios):6.2f}  ({min(ratios):.2f} to {max(ratios):.2f})  {name}"
+        terminalreporter.write_line(line)

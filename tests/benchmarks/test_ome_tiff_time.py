@@ -39,8 +39,8 @@ def assert_same_work(path, volume, n_levels=N_LEVELS):
             np.testing.assert_array_equal(got, finer)
 
 
-@pyramid
-def test_floor(timed, volume):
+@pytest.fixture
+def floor(volume):
     """Threads that pool, difference, deflate and append, nothing else."""
 
     def write(path):
@@ -65,22 +65,28 @@ def test_floor(timed, volume):
             with ThreadPoolExecutor(cpu_count()) as pool:
                 list(pool.map(plane, np.ndindex(*volume.shape[:2])))
 
-    timed(write, "floor.tif")
+    return write
 
 
 @pyramid
-def test_nbexport(timed, volume, source):
+def test_floor(timed, floor):
+    timed(floor, "floor.tif", floor)
+
+
+@pyramid
+def test_nbexport(timed, volume, source, floor):
     path = timed(
         lambda path: nbexport.write_ome_tiff(
             source, path, levels=N_LEVELS, compression_level=6, progress=False
         ),
         "a.ome.tif",
+        floor,
     )
     assert_same_work(path, volume)
 
 
 @pyramid
-def test_tifffile_recipe(timed, volume):
+def test_tifffile_recipe(timed, volume, floor):
     """The pyramid of tifffile's documentation: whole levels, one after the other."""
 
     def write(path):
@@ -99,22 +105,11 @@ def test_tifffile_recipe(timed, volume):
                 pixels = pooled(pixels)
                 tiff.write(pixels, subfiletype=1, **options)
 
-    assert_same_work(timed(write, "a.ome.tif"), volume)
+    assert_same_work(timed(write, "a.ome.tif", floor), volume)
 
 
-@flat
-def test_nbexport_flat(timed, volume, source):
-    path = timed(
-        lambda path: nbexport.write_ome_tiff(
-            source, path, levels=1, compression_level=6, progress=False
-        ),
-        "a.ome.tif",
-    )
-    assert_same_work(path, volume, 1)
-
-
-@flat
-def test_whole_image_at_once(timed, volume, source):
+@pytest.fixture
+def at_once(source):
     """What writers of whole images do: compute all of it, then one call of tifffile."""
 
     def write(path):
@@ -128,4 +123,21 @@ def test_whole_image_at_once(timed, volume, source):
             compressionargs={"level": 6},
         )
 
-    assert_same_work(timed(write, "a.ome.tif"), volume, 1)
+    return write
+
+
+@flat
+def test_whole_image_at_once(timed, volume, at_once):
+    assert_same_work(timed(at_once, "a.ome.tif", at_once), volume, 1)
+
+
+@flat
+def test_nbexport_flat(timed, volume, source, at_once):
+    path = timed(
+        lambda path: nbexport.write_ome_tiff(
+            source, path, levels=1, compression_level=6, progress=False
+        ),
+        "a.ome.tif",
+        at_once,
+    )
+    assert_same_work(path, volume, 1)

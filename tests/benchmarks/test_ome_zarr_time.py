@@ -92,9 +92,12 @@ def assert_same_work(
                 assert np.abs(finer - blocks.mean((3, 5))).max() <= rounding
 
 
-def test_floor(timed, volume):
+FLOOR_CODEC = numcodecs.Blosc("zstd", 3, numcodecs.Blosc.SHUFFLE)
+
+
+@pytest.fixture
+def floor(volume):
     """Threads that pool, compress with numcodecs and write plain files, nothing else."""
-    codec = numcodecs.Blosc("zstd", 3, numcodecs.Blosc.SHUFFLE)
 
     def write(folder):
         folder.mkdir()
@@ -107,31 +110,36 @@ def test_floor(timed, volume):
                 for y in range(0, pixels.shape[2], CHUNKS[2]):
                     for x in range(0, pixels.shape[3], CHUNKS[3]):
                         chunk = pixels[:, :, y : y + CHUNKS[2], x : x + CHUNKS[3]]
-                        name = f"{level}.{c}.{z}.{y}.{x}"
-                        (folder / name).write_bytes(codec.encode(np.ascontiguousarray(chunk)))
+                        encoded = FLOOR_CODEC.encode(np.ascontiguousarray(chunk))
+                        (folder / f"{level}.{c}.{z}.{y}.{x}").write_bytes(encoded)
 
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            list(pool.map(block, slabs(volume, CHUNKS[1])))
+        use_threads = numcodecs.blosc.use_threads
+        numcodecs.blosc.use_threads = False  # the workers are the threads
+        try:
+            with ThreadPoolExecutor(cpu_count()) as pool:
+                list(pool.map(block, slabs(volume, CHUNKS[1])))
+        finally:
+            numcodecs.blosc.use_threads = use_threads
 
-    use_threads = numcodecs.blosc.use_threads
-    numcodecs.blosc.use_threads = False  # the workers are the threads
-    try:
-        folder = timed(write, "floor")
-    finally:
-        numcodecs.blosc.use_threads = use_threads
-    chunk = codec.decode((folder / "1.0.0.0.0").read_bytes())
+    return write
+
+
+def test_floor(timed, volume, floor):
+    folder = timed(floor, "floor", floor)
+    chunk = FLOOR_CODEC.decode((folder / "1.0.0.0.0").read_bytes())
     np.testing.assert_array_equal(
         np.frombuffer(chunk, "uint16"), pooled(volume[:1, :8])[..., :512, :512].ravel()
     )
 
 
 @layouts
-def test_nbexport(timed, source, volume, shards):
+def test_nbexport(timed, source, volume, floor, shards):
     path = timed(
         lambda path: nbexport.write_ome_zarr(
             source, path, chunks=CHUNKS, shards=shards, levels=N_LEVELS, progress=False
         ),
         "a.ome.zarr",
+        floor,
     )
     assert_same_work(path, volume, shards=shards)
 
@@ -174,7 +182,7 @@ def tensorstore_levels(path: Path, volume: np.ndarray, shards: tuple[int, ...] |
 
 
 @layouts
-def test_tensorstore_and_numpy(timed, volume, shards):
+def test_tensorstore_and_numpy(timed, volume, floor, shards):
     """Threads that pool with numpy and hand whole write units to tensorstore."""
     depth = (shards or CHUNKS)[1]
 
@@ -196,12 +204,12 @@ def test_tensorstore_and_numpy(timed, volume, shards):
         with ThreadPoolExecutor(cpu_count()) as pool:
             list(pool.map(block, slabs(volume, depth)))
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     assert_same_work(path, volume, shards=shards)
 
 
 @layouts
-def test_tensorstore_downsample(timed, volume, shards):
+def test_tensorstore_downsample(timed, volume, floor, shards):
     """Level after level by tensorstore alone: its downsample driver over the one before."""
     import tensorstore
 
@@ -211,12 +219,12 @@ def test_tensorstore_downsample(timed, volume, shards):
         for finer, coarser in pairwise(arrays):
             coarser.write(tensorstore.downsample(finer, [1, 1, 2, 2], "mean")).result()
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     assert_same_work(path, volume, shards=shards)
 
 
 @layouts
-def test_acquire_zarr(timed, volume, shards):
+def test_acquire_zarr(timed, volume, floor, shards):
     """A stream of planes, as from a camera.
 
     Three of its ways can't be turned off: levels end where one chunk holds the plane, so it writes
@@ -262,13 +270,13 @@ def test_acquire_zarr(timed, volume, shards):
         stream.append(volume)
         stream.close()
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     n_levels = 1 + sum(volume.shape[2] >> i >= CHUNKS[2] for i in range(1, N_LEVELS))
     assert_same_work(path, volume, n_levels=n_levels, shards=unit, rounding=0.75)
 
 
 @layouts
-def test_ngff_zarr(timed, volume, shards):
+def test_ngff_zarr(timed, volume, floor, shards):
     import ngff_zarr
 
     per_shard = None
@@ -291,12 +299,12 @@ def test_ngff_zarr(timed, volume, shards):
             compressors=BloscCodec(**CODEC),
         )
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     assert_same_work(path, volume, shards=shards)
 
 
 @layouts
-def test_bioio_ome_zarr(timed, volume, shards):
+def test_bioio_ome_zarr(timed, volume, floor, shards):
     """Its writer takes one pixel of four; it has no mean, so it has less to do than the others."""
     from bioio_ome_zarr.writers import OMEZarrWriter
 
@@ -315,14 +323,14 @@ def test_bioio_ome_zarr(timed, volume, shards):
         )
         writer.write_full_volume(volume)
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     assert_same_work(path, volume, shards=shards, rounding=None)
 
 
 # ome-zarr-py 0.18, the last for Python 3.11, warns of its own defaults when it is imported.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @layouts
-def test_ome_zarr_py(timed, volume, shards):
+def test_ome_zarr_py(timed, volume, floor, shards):
     """Its means are truncated."""
     import dask.array
     from ome_zarr.scale import Methods
@@ -349,5 +357,5 @@ def test_ome_zarr_py(timed, volume, shards):
                 storage_options=options,
             )
 
-    path = timed(write, "a.ome.zarr")
+    path = timed(write, "a.ome.zarr", floor)
     assert_same_work(path, volume, shards=shards, rounding=0.75)
