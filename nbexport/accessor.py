@@ -16,11 +16,21 @@ from nbexport._keywords import names_nearest
 from nbexport._markup import Markup, bullets, page, strong
 
 if TYPE_CHECKING:
-    from nbexport.api import Factors, Shards
+    from nbexport.api import (
+        Corners,
+        Factors,
+        Montage,
+        PerChannel,
+        Region,
+        Shards,
+        VisibleWish,
+        WindowWish,
+    )
     from nbexport.dataarray import ChannelWish, Numbers, Units
     from nbexport.model import ImageSpec, Kind
-    from nbexport.plan import Method, PyramidPlan
-    from nbexport.stores import ProgressOption, TargetPath, WriteReport
+    from nbexport.panels import Panel, PanelState
+    from nbexport.plan import Method, Projection, PyramidPlan
+    from nbexport.stores import ProgressOption, Quality, TargetPath, WriteReport
 
 
 @xr.register_dataarray_accessor("bioexport")  # type: ignore[no-untyped-call]
@@ -64,6 +74,7 @@ class BioExport:
         compression_level: int | None = None,
         skip_empty: bool = False,
         labels: Mapping[str, xr.DataArray] | None = None,
+        region: Region | None = None,
         overwrite: bool = False,
         progress: ProgressOption = None,
         workers: int | None = None,
@@ -92,11 +103,14 @@ class BioExport:
         tile: tuple[int, int] = (512, 512),
         compression: str = "zlib",
         compression_level: int | None = None,
+        predictor: bool | None = None,
         bigtiff: bool | None = None,
+        ome_xml: Any = None,
         overwrite: bool = False,
         progress: ProgressOption = None,
         workers: int | None = None,
         memory_budget: str | int = "1 GiB",
+        storage_options: Mapping[str, Any] | None = None,
         name: str | None = None,
         dims: Mapping[str, str] | None = None,
         scale: Numbers = None,
@@ -107,6 +121,105 @@ class BioExport:
     ) -> WriteReport:
         """Call :func:`nbexport.write_ome_tiff` with this DataArray."""
         return cast("WriteReport", _call("nbexport.api", "write_ome_tiff", locals()))
+
+    @names_nearest
+    def panel(
+        self,
+        target: TargetPath | None = None,
+        *,
+        state: PanelState | Mapping[str, Any] | str | None = None,
+    ) -> Panel:
+        """Call :func:`nbexport.panels.panel` with this DataArray."""
+        return cast("Panel", _call("nbexport.panels", "panel", locals()))
+
+    @names_nearest
+    def preview(self, *, state: PanelState | Mapping[str, Any] | str | None = None) -> Panel:
+        """Call :func:`nbexport.panels.preview` with this DataArray."""
+        return cast("Panel", _call("nbexport.panels", "preview", locals()))
+
+    @names_nearest
+    def levels(self, *, state: PanelState | Mapping[str, Any] | str | None = None) -> Panel:
+        """Call :func:`nbexport.panels.levels` with this DataArray."""
+        return cast("Panel", _call("nbexport.panels", "levels", locals()))
+
+    @names_nearest
+    def movie(
+        self,
+        target: TargetPath,
+        *,
+        along: str | None = None,
+        sel: Mapping[str, int] | None = None,
+        project: Mapping[str, Projection] | None = None,
+        visible: VisibleWish = None,
+        window: WindowWish = None,
+        cmap: str | None = None,
+        gamma: PerChannel = 1.0,
+        fps: float | None = None,
+        speed: float | None = None,
+        codec: str | None = None,
+        quality: Quality = "medium",
+        crf: int | None = None,
+        size: tuple[int, int] | int | None = None,
+        zoom: float | None = None,
+        scale_bar: bool | str = False,
+        timestamp: bool = False,
+        legend: bool = False,
+        text: str | None = None,
+        corner: Corners = None,
+        overlay_color: str = "white",
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        memory_budget: str | int = "256 MiB",
+        storage_options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_movie` with this DataArray."""
+        return cast("WriteReport", _call("nbexport.api", "write_movie", locals()))
+
+    @names_nearest
+    def image(
+        self,
+        target: TargetPath,
+        *,
+        sel: Mapping[str, int] | None = None,
+        project: Mapping[str, Projection] | None = None,
+        visible: VisibleWish = None,
+        window: WindowWish = None,
+        cmap: str | None = None,
+        gamma: PerChannel = 1.0,
+        size: tuple[int, int] | int | None = None,
+        zoom: float | None = None,
+        dpi: float | None = None,
+        scale_bar: bool | str = False,
+        timestamp: bool = False,
+        legend: bool = False,
+        text: str | None = None,
+        corner: Corners = None,
+        overlay_color: str = "white",
+        montage: Montage = None,
+        columns: int | None = None,
+        raw: bool = False,
+        overwrite: bool = False,
+        workers: int | None = None,
+        memory_budget: str | int = "256 MiB",
+        storage_options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_image` with this DataArray."""
+        return cast("WriteReport", _call("nbexport.api", "write_image", locals()))
 
     def __repr__(self) -> str:
         image = _understood(self._obj)
@@ -152,6 +265,36 @@ class DatasetBioExport:
     ) -> WriteReport:
         """Call :func:`nbexport.write_images` with this Dataset."""
         return cast("WriteReport", _call("nbexport.api", "write_images", locals()))
+
+    @names_nearest
+    def ome_tiff(
+        self,
+        target: TargetPath,
+        *,
+        levels: int | None = None,
+        factors: Factors = None,
+        method: Method | None = None,
+        tile: tuple[int, int] = (512, 512),
+        compression: str = "zlib",
+        compression_level: int | None = None,
+        predictor: bool | None = None,
+        bigtiff: bool | None = None,
+        ome_xml: Any = None,
+        overwrite: bool = False,
+        progress: ProgressOption = None,
+        workers: int | None = None,
+        memory_budget: str | int = "1 GiB",
+        storage_options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> WriteReport:
+        """Call :func:`nbexport.write_ome_tiff` with this Dataset."""
+        return cast("WriteReport", _call("nbexport.api", "write_ome_tiff", locals()))
 
     def _repr_html_(self) -> str:
         return page("Dataset", *(_shown(da) for da in self._obj.data_vars.values()))

@@ -7,6 +7,9 @@
     ├── ChannelError(ValueError)           names, colours or windows that don't fit the channels
     ├── DescribeError(ValueError)          several of these at once, in `.problems`
     ├── PlanError(ValueError)              options that no plan can satisfy
+    ├── InvalidDimensionOrderingError(ValueError)  ┐ what `nbexport.writers` was asked for:
+    ├── UnexpectedShapeError(ValueError)           ├ letters, array and arguments
+    ├── ConflictingArgumentsError(ValueError)      ┘ that don't go together
     ├── DtypeError(TypeError)              a pixel type the format can't store without loss
     ├── SourceError(RuntimeError)          the DataArray's own pixels could not be computed
     ├── TargetError(OSError)               a place that can't be written
@@ -58,6 +61,18 @@ class DescribeError(ExportError, ValueError):
 
 class PlanError(ExportError, ValueError):
     """Options that no plan can satisfy."""
+
+
+class InvalidDimensionOrderingError(ExportError, ValueError):
+    """Dimension letters that `nbexport.writers` doesn't know, or not in this order."""
+
+
+class UnexpectedShapeError(ExportError, ValueError):
+    """An array with more or fewer dimensions than a class of `nbexport.writers` takes."""
+
+
+class ConflictingArgumentsError(ExportError, ValueError):
+    """Lists of images and lists about them that are of different lengths."""
 
 
 class DtypeError(ExportError, TypeError):

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 import nbexport
+import nbexport.panels
 import nbexport.testing
 from nbexport.accessor import BioExport
 
@@ -20,9 +21,14 @@ HEAVY = (
 )  # fmt: skip
 DOORS = {
     "describe": nbexport.describe,
+    "image": nbexport.write_image,
+    "levels": nbexport.panels.levels,
+    "movie": nbexport.write_movie,
     "ome_tiff": nbexport.write_ome_tiff,
     "ome_zarr": nbexport.write_ome_zarr,
     "plan": nbexport.plan_export,
+    "panel": nbexport.panels.panel,
+    "preview": nbexport.panels.preview,
 }
 
 

@@ -300,6 +300,36 @@ OPTIONS = {
         PlanError,
         r"chunks names axis 'z'; this image has y, x",
     ),
+    "ome_xml of another type": (
+        "ome-tiff",
+        {"ome_xml": {"Image": 1}},
+        PlanError,
+        r"ome_xml is dict; give OME-XML as text, or an ome_types\.OME",
+    ),
+    "ome_xml that is no XML": (
+        "ome-tiff",
+        {"ome_xml": "cells.xml"},
+        PlanError,
+        r"ome_xml can't be used: this is not XML \(.*\); pass a whole <OME> document",
+    ),
+    "ome_xml with a DTD": (
+        "ome-tiff",
+        {"ome_xml": "<!DOCTYPE OME [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><OME>&a;</OME>"},
+        PlanError,
+        r"ome_xml can't be used: this OME-XML has a DTD \(<!DOCTYPE OME>\), .*; remove it",
+    ),
+    "ome_xml of no image": (
+        "ome-tiff",
+        {"ome_xml": '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"/>'},
+        PlanError,
+        r"ome_xml describes 0 images, 1 are written; give one Image for each",
+    ),
+    "a name beside ome_xml": (
+        "ome-tiff",
+        {"ome_xml": "<OME/>", "name": "cells"},
+        PlanError,
+        r"name= is given beside ome_xml=, which is written as it is; change the OME-XML",
+    ),
     "tile not of 16": (
         "ome-tiff",
         {"tile": (100, 100)},
@@ -376,11 +406,6 @@ def test_names_and_folders_that_do_not_fit(name, text, format, tmp_path):
 def test_targets_that_are_no_path(target, format):
     with pytest.raises(PlanError, match=r"is not a path; give a file name such as"):
         WRITERS[format](image(), target)
-
-
-def test_a_remote_tiff_is_refused_plainly():
-    with pytest.raises(PlanError, match=r"is a s3 URL, and OME-TIFF is written to local paths"):
-        nbexport.write_ome_tiff(image(), "s3://bucket/cells.ome.tif")
 
 
 @pytest.mark.parametrize("format", WRITERS)
@@ -667,6 +692,217 @@ def test_the_accessor_warns_at_the_callers_line_too(tmp_path):
     with pytest.warns(LossWarning) as written:
         da.bioexport.ome_tiff(tmp_path / "a.ome.tif", progress=False)
     assert [w.filename for w in (*described, *written)] == [__file__] * 2
+
+
+# -- movies and pictures
+
+
+def movie_of(t=3, **options) -> xr.DataArray:
+    return image("t", "y", "x").isel(t=slice(0, t)).assign_attrs(options)
+
+
+MOVIE = {
+    "no such suffix": ("a.mp5", {}, TargetError, r"'a\.mp5' does not end in \.mp4, .*rename it"),
+    "no such codec": (
+        "a.mp4",
+        {"codec": "h265"},
+        PlanError,
+        r"codec='h265' is not possible in \.mp4; use 'h264' or 'av1'$",
+    ),
+    "a codec of other files": (
+        "a.mp4",
+        {"codec": "ffv1"},
+        PlanError,
+        r"codec='ffv1' is not possible in \.mp4; use .*, or a file name .* \.mkv or \.avi",
+    ),
+    "no such quality": (
+        "a.mp4",
+        {"quality": "best"},
+        PlanError,
+        r"quality='best' is not known; use one of low, medium, high, lossless",
+    ),
+    "lossless H.264": (
+        "a.mp4",
+        {"codec": "h264", "quality": "lossless"},
+        PlanError,
+        r"'lossless' is not possible with H\.264 in \.mp4; use \.mkv \(FFV1\), \.webm \(VP9\)",
+    ),
+    "lossless mov": (
+        "a.mov",
+        {"quality": "lossless"},
+        PlanError,
+        r"not possible with H\.264 in \.mov",
+    ),
+    "lossless gif": (
+        "a.gif",
+        {"quality": "lossless"},
+        PlanError,
+        r"not possible with GIF in \.gif",
+    ),
+    "crf too high": (
+        "a.mp4",
+        {"crf": 52},
+        PlanError,
+        r"crf=52 is not possible with H\.264; use a whole number from 0 \(best\) to 51 ",
+    ),
+    "crf is no number": ("a.webm", {"crf": 2.5}, PlanError, r"crf=2\.5 .* VP9; use a whole number"),
+    "crf where there is none": (
+        "a.gif",
+        {"crf": 20},
+        PlanError,
+        r"crf=20 is not known to GIF in \.gif; pass quality='low', 'medium' or 'high'",
+    ),
+    "crf and quality": (
+        "a.mp4",
+        {"crf": 20, "quality": "high"},
+        PlanError,
+        r"crf=20 and quality='high' both say how good; pass one of them",
+    ),
+    "too fast for gif": (
+        "a.gif",
+        {"fps": 60},
+        PlanError,
+        r"fps=60 is more than \.gif holds; use 50 at most, or take every n-th frame",
+    ),
+    "too large for webp": (
+        "a.webp",
+        {"size": (16384, 8)},
+        PlanError,
+        r"frames of 16384 x 8 are larger than WebP holds, 16383 x 16383; pass zoom=0\.5 or less",
+    ),
+    "too large for H.264": ("a.mp4", {"size": (8, 16386)}, PlanError, r"larger than H\.264 holds"),
+    "too small for Theora": (
+        "a.ogg",
+        {},
+        PlanError,
+        r"frames of 8 x 8 are smaller than Theora players take, 18 x 18; pass a zoom, or use \.mp4",
+    ),
+    "storage_options of a path": (
+        "a.mp4",
+        {"storage_options": {"key": "x"}},
+        PlanError,
+        r"storage_options belong to a URL, and target '.*a\.mp4' is a local path; leave them out",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "options", "error", "words"), MOVIE.values(), ids=MOVIE)
+def test_a_movie_that_can_not_be(name, options, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        nbexport.write_movie(movie_of(), tmp_path / name, progress=False, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+PICTURE = {
+    "no such suffix": ("a.jp2", {}, TargetError, r"'a\.jp2' does not end in \.png, .*rename it"),
+    "no such montage": (
+        "a.png",
+        {"montage": "x"},
+        PlanError,
+        r"montage='x' is not known; use 'c', 't' or 'z'",
+    ),
+    "montage of no channels": (
+        "a.png",
+        {"montage": "c"},
+        PlanError,
+        r"montage='c' shows channels side by side, and 'image' \(intensity\) has none; leave",
+    ),
+    "columns of no montage": (
+        "a.png",
+        {"columns": 3},
+        PlanError,
+        r"columns=3 is for montages; pass montage='c', 't' or 'z' too",
+    ),
+    "half a column": (
+        "a.png",
+        {"montage": "t", "columns": 1.5},
+        PlanError,
+        r"columns=1\.5 is not a whole number above 0",
+    ),
+    "a huge sheet": (
+        "a.png",
+        {"montage": "t", "zoom": 2000},
+        PlanError,
+        r"a sheet of 3 cells of 16000 x 16000 would be 48320 x 16000 pixels, more than 1 GiB; pass",
+    ),
+    "no resolution": (
+        "a.png",
+        {"dpi": 0},
+        PlanError,
+        r"dpi=0 is no resolution; give the pixels an inch, from 1 to 65535, such as 300",
+    ),
+    "text as resolution": ("a.png", {"dpi": "300"}, PlanError, r"dpi='300' is no resolution"),
+    "raw and rendered": (
+        "a.tif",
+        {"raw": True, "scale_bar": True},
+        PlanError,
+        r"raw=True writes pixel values as they are, and scale_bar=True is for rendered pictures",
+    ),
+    "raw and zoom": ("a.tif", {"raw": True, "zoom": 2}, PlanError, r"and zoom=2 is for rendered"),
+    "raw webp": (
+        "a.webp",
+        {"raw": True},
+        PlanError,
+        r"raw=True keeps pixel values and \.webp does not; use \.tif, or \.png for integers",
+    ),
+    "too large for webp": (
+        "a.webp",
+        {"size": (16384, 8)},
+        PlanError,
+        r"a picture of 16384 x 8 is larger than \.webp holds, 16383 pixels; pass zoom= or size=",
+    ),
+    "a sheet too large for jpg": (
+        "a.jpg",
+        {"montage": "t", "size": (30000, 8)},
+        PlanError,
+        r"a picture of 90600 x 8 is larger than \.jpg holds, 65500 pixels; pass zoom=",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "options", "error", "words"), PICTURE.values(), ids=PICTURE)
+def test_a_picture_that_can_not_be(name, options, error, words, tmp_path):
+    da = movie_of() if options.get("montage") != "c" else movie_of().astype(int).isel(t=0)
+    with pytest.raises(error, match=words):
+        nbexport.write_image(da.rename("image"), tmp_path / name, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(nbexport.write_movie, "a.mp4"), (nbexport.write_image, "a.png")]
+)
+def test_movies_and_pictures_replace_only_their_kind(write, name, tmp_path):
+    write(movie_of(), tmp_path / name)
+    made = (tmp_path / name).read_bytes()
+    with pytest.raises(TargetExistsError, match=r"exists; pass overwrite=True to replace it"):
+        write(movie_of(), tmp_path / name)
+    assert (tmp_path / name).read_bytes() == made
+    write(movie_of(), tmp_path / name, overwrite=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(
+        TargetError, match=r"does not look like an? (movie|image), so overwrite=True"
+    ):
+        write(movie_of(), tmp_path / name, overwrite=True)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["a.apng", "a.gif", "a.mkv", "a.png", "a.tif"])
+def test_a_disk_that_movies_and_pictures_fill(name, mount):
+    folder = mount("size=512k")
+    noise = np.random.default_rng(0).integers(0, 256, (6, 512, 512, 3), dtype="uint8")
+    da = xr.DataArray(noise, dims=("t", "y", "x", "s"))
+    write = nbexport.write_image if name in ("a.png", "a.tif") else nbexport.write_movie
+    with pytest.raises(TargetError, match=r"the disk of '.*disk' is full after .*nothing was left"):
+        write(da, folder / name, **({} if write is nbexport.write_image else {"progress": False}))
+    assert list(folder.iterdir()) == []
+
+
+def test_pixels_that_fail_leave_no_movie_and_no_picture(tmp_path):
+    with pytest.raises(SourceError, match="the camera melted"):
+        nbexport.write_movie(failing(), tmp_path / "a.mp4", progress=False)
+    with pytest.raises(SourceError, match="the camera melted"):
+        nbexport.write_image(failing(), tmp_path / "a.png", sel={"t": 3})
+    assert list(tmp_path.iterdir()) == []
 
 
 def tree(path: Path) -> dict[str, bytes]:

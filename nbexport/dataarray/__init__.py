@@ -1,6 +1,7 @@
 """xarray to model: the only room that knows dims, coords and attrs."""
 
 from nbexport.dataarray._channels import ChannelWish
+from nbexport.dataarray._color import parse_color
 from nbexport.dataarray._describe import Described, Numbers, Units, describe, read
 from nbexport.dataarray._label_colors import label_colors
 from nbexport.dataarray._missing import with_axes
@@ -19,6 +20,7 @@ __all__ = [
     "channels_from_samples",
     "describe",
     "label_colors",
+    "parse_color",
     "parse_ome",
     "read",
     "with_axes",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from nbexport.dataarray._hints import Findings, Hints
-from nbexport.dataarray._unit import UnknownUnitError, parse_unit
-from nbexport.dataarray._vocabulary import AXIS_WORDS, UNIT_KEYS
+from nbexport.dataarray._unit import UnknownUnitError, parse_unit, unit_text
+from nbexport.dataarray._vocabulary import AXIS_WORDS
 from nbexport.errors import AxisError
 from nbexport.model import AXIS_NAMES, Axis, is_length, is_time
 
@@ -121,9 +121,10 @@ def read_positions(coord: xr.DataArray, dim: str, findings: Findings) -> Positio
         If it holds NaN, or goes up and down.
     """
     data = coord.variable.data
-    unit = str(data.units) if hasattr(data, "magnitude") else None
     values = np.asarray(getattr(data, "magnitude", data))
-    unit = unit or _unit_of(coord)
+    if not values.size:  # the axis itself is the problem, and says so
+        return Positions()
+    unit = unit_text(coord)
     start = None
     if values.dtype.kind in "mM":
         bad = np.isnat(values)
@@ -262,13 +263,6 @@ def _axis_unit(
             f"{name} needs a {'time' if name == 't' else 'length'}, pass units={{{name!r}: …}}"
         )
     return unit
-
-
-def _unit_of(coord: xr.DataArray) -> str | None:
-    for key in UNIT_KEYS:
-        if coord.attrs.get(key) is not None:
-            return str(coord.attrs[key])
-    return None
 
 
 def _number(value: Any, what: str) -> float:

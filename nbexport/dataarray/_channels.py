@@ -13,8 +13,8 @@ import xarray as xr
 
 from nbexport.dataarray._color import default_colors, parse_color
 from nbexport.dataarray._hints import Findings, Hints
-from nbexport.dataarray._unit import UnknownUnitError, parse_unit
-from nbexport.dataarray._vocabulary import AXIS_WORDS, CHANNEL_WORDS, UNIT_KEYS
+from nbexport.dataarray._unit import UnknownUnitError, parse_unit, unit_text
+from nbexport.dataarray._vocabulary import AXIS_WORDS, CHANNEL_WORDS
 from nbexport.errors import ChannelError
 from nbexport.model import Channel, convert, is_length, is_time
 
@@ -89,13 +89,15 @@ def rgb_channels(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
 def channel_coords(da: xr.DataArray, dim: str | None) -> dict[str, tuple[str, xr.DataArray]]:
     """Return coords that describe channels: name to (channel field, coordinate).
 
-    These run along `dim` or are scalars; the channel dim's own coordinate is not among them.
+    These run along `dim`, or are scalars where there is one channel; the channel dim's own
+    coordinate is not among them.
     """
     found = {}
     for key, coord in da.coords.items():
         name = str(key)
         along = coord.dims == (dim,) if dim is not None else False
-        if name == dim or not (along or coord.ndim == 0):
+        alone = coord.ndim == 0 and (dim is None or da.sizes[dim] == 1)
+        if name == dim or not (along or alone):
             continue
         if name.lower() in _WORD_TO_FIELD:
             found[name] = (_WORD_TO_FIELD[name.lower()], coord)
@@ -142,19 +144,20 @@ def _fill_from_coords(
         _fill_labels(da.coords[dim], found, hints)
     for field, coord in channel_coords(da, dim).values():
         values = np.atleast_1d(_plain(coord))
-        unit = _unit_text(coord)
+        unit = unit_text(coord)
         if field == "label" and values.dtype.kind in "iuf":
             _fill_labels(coord, found, hints)
             continue
         for entry, value in zip(found, values, strict=True):
-            entry[field] = _converted(value.item(), field, unit)
+            plain = value.item() if isinstance(value, np.generic) else value
+            entry[field] = _converted(plain, field, unit)
 
 
 def _fill_labels(coord: xr.DataArray, found: list[dict[str, Any]], hints: Hints) -> None:
     """Take labels from the channel coordinate; numbers in nm are emission wavelengths too."""
     values = np.atleast_1d(_plain(coord))
     if values.dtype.kind in "iuf":
-        unit = _unit_text(coord) or hints.units.get("c")
+        unit = unit_text(coord) or hints.units.get("c")
         length = None
         with suppress(UnknownUnitError):
             length = parse_unit(unit) if unit else None
@@ -253,10 +256,3 @@ def _positive(value: Any) -> float | None:
 def _plain(coord: xr.DataArray) -> np.ndarray[Any, Any]:
     data = coord.variable.data
     return np.asarray(getattr(data, "magnitude", data))
-
-
-def _unit_text(coord: xr.DataArray) -> str | None:
-    data = coord.variable.data
-    if hasattr(data, "magnitude"):
-        return str(data.units)
-    return next((str(coord.attrs[k]) for k in UNIT_KEYS if coord.attrs.get(k)), None)

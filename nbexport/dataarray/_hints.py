@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from nbexport.dataarray._vocabulary import UNIT_KEYS
+from nbexport.dataarray._unit import unit_text
 from nbexport.errors import DescribeError, ExportError
 from nbexport.model import SourceOme
 
@@ -93,7 +93,7 @@ def bare_numbers(da: xr.DataArray, dim: str) -> npt.NDArray[np.float64] | None:
     coord = da.coords[dim]
     if hasattr(coord.variable._data, "magnitude") or coord.dtype.kind not in "iuf":
         return None
-    if any(coord.attrs.get(key) for key in UNIT_KEYS):
+    if unit_text(coord):
         return None
     return np.asarray(coord.values, dtype=np.float64)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from nbexport.dataarray._vocabulary import NO_UNIT_WORDS
+import xarray as xr
+
+from nbexport.dataarray._vocabulary import NO_UNIT_WORDS, UNIT_KEYS
 from nbexport.model import OME_SYMBOLS
 
 
@@ -38,6 +40,9 @@ def parse_unit(text: str) -> str | None:
         return None
     if word in OME_SYMBOLS:
         return word
+    # pint computes what it reads: 9**9**9 in a file's metadata would never come back.
+    if not all(letter.isalpha() or letter in " ._" for letter in word):
+        raise UnknownUnitError(text)
     registry = _registry()
     for spelling in (word, word.lower()):
         try:
@@ -48,6 +53,15 @@ def parse_unit(text: str) -> str | None:
         if name is not None:
             return name
     raise UnknownUnitError(text)
+
+
+def unit_text(coord: xr.DataArray) -> str | None:
+    """Return what a coordinate says of its unit: its values first, then its attrs."""
+    data = coord.variable.data
+    if hasattr(data, "magnitude"):
+        return str(data.units)
+    found = (coord.attrs.get(key) for key in UNIT_KEYS)
+    return next((str(unit) for unit in found if unit is not None), None)
 
 
 def _ngff_name(unit: Any) -> str | None:

@@ -88,10 +88,10 @@ def _mean(pixels: Array, factors: tuple[int, ...]) -> Array:
     dtype = pixels.dtype
     if dtype.kind in "iu":
         return _integer_mean(pixels, factors, n)
-    if dtype.kind == "c":
-        return (_sum(pixels, factors, np.complex128) / n).astype(dtype)
     # inf - inf and overflow to inf are the data's own; they need no warning here.
     with np.errstate(invalid="ignore", over="ignore"):
+        if dtype.kind == "c":
+            return (_sum(pixels, factors, np.complex128) / n).astype(dtype)
         total = _sum(pixels, factors, np.float64)
         mean = total / n
         if np.isnan(total).any():

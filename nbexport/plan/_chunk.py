@@ -104,7 +104,7 @@ def shard_shape(
     """
     if shards is None:
         return None
-    if shards == "auto":
+    if isinstance(shards, str) and shards == "auto":
         return _auto_shards(image, chunks)
     if isinstance(shards, Mapping):
         unknown = [name for name in shards if name not in image.dims]
@@ -113,7 +113,11 @@ def shard_shape(
                 f"shards names axis {unknown[0]!r}; this image has {', '.join(image.dims)}"
             )
         lengths = tuple(shards.get(n, c) for n, c in zip(image.dims, chunks, strict=True))
-    elif isinstance(shards, str) or len(shards) != len(image.dims):
+    elif (
+        isinstance(shards, str)
+        or not isinstance(shards, Sequence)
+        or len(shards) != len(image.dims)
+    ):
         raise PlanError(
             f"shards={shards!r} does not fit the axes {' '.join(image.dims)}; give "
             f"{len(image.dims)} lengths, lengths by axis name, or 'auto'"

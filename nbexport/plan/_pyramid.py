@@ -230,7 +230,7 @@ def plan_pyramid(
     5252000
     """
     check_factors(image, factors)
-    method = _checked_method(image, method)
+    method = checked_method(image, method)
     if levels is not None and (not isinstance(levels, int) or isinstance(levels, bool)):
         raise PlanError(f"levels={levels!r} is not a whole number; 1 means full resolution only")
     if levels is not None and levels < 1:
@@ -300,7 +300,8 @@ def _same(factors: Factors) -> Step:
     return factors
 
 
-def _checked_method(image: ImageSpec, method: str | None) -> Method:
+def checked_method(image: ImageSpec, method: str | None) -> Method:
+    """Return how pixels of `image` are merged; None is the usual way."""
     if method is None:
         return "mode" if image.kind == "labels" else "mean"
     if method not in METHODS:

@@ -15,6 +15,8 @@ SUFFIXES: Final[dict[Format, tuple[str, ...]]] = {
     ),
     "image": (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"),
 }
+# Taken, but not proposed: an animated PNG may be called so, as a PNG of one frame usually is.
+ALSO_TAKEN: Final[dict[Format, tuple[str, ...]]] = {"movie": (".png",)}
 LABELS: Final[dict[Format, str]] = {
     "ome-zarr": "an OME-Zarr",
     "ome-tiff": "an OME-TIFF",

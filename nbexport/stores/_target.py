@@ -18,6 +18,7 @@ from urllib.request import url2pathname
 from nbexport._markup import human_nbytes
 from nbexport.errors import PlanError, TargetError, TargetExistsError
 from nbexport.stores._format import (
+    ALSO_TAKEN,
     HEAD_NBYTES,
     LABELS,
     SUFFIXES,
@@ -102,7 +103,8 @@ def local_path(text: str) -> Path:
 def check_suffix(name: str, format: Format) -> None:
     """Raise TargetError unless `name` ends as a `format` does."""
     suffixes = SUFFIXES[format]
-    if not name.lower().endswith(suffixes) or name.lower() in suffixes:
+    taken = (*suffixes, *ALSO_TAKEN.get(format, ()))
+    if not name.lower().endswith(taken) or name.lower() in taken:
         raise TargetError(
             f"target {name!r} does not end in {_either(suffixes)}; "
             f"rename it, for example to {_stem(name) + suffixes[0]!r}"

@@ -26,7 +26,7 @@ from nbexport.stores._target import (
     remote_scheme,
     target_text,
 )
-from nbexport.stores._trouble import shown
+from nbexport.stores._trouble import shown, told
 from nbexport.stores._zarr_levels import shards_in_one_go
 
 __all__ = ["StoredPyramid", "open_levels", "open_pyramid"]
@@ -76,6 +76,11 @@ class StoredPyramid:
     def root(self) -> zarr.Group:
         """Return the group of the image, as zarr gives it."""
         return zarr.open_group(self.place.bare_store, mode="r+")
+
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Give the group of the image these attributes, beside those it has."""
+        with told("writing to", str(self)):
+            self.root().update_attributes(dict(attributes))
 
     @contextmanager
     def labels_at(self, name: str) -> Iterator[ZarrTarget]:
@@ -246,9 +251,7 @@ def open_levels(
     """
     place = _place(target_text(target), storage_options or {}, "prepare it first")
     store = place.store
-    arrays = tuple(
-        zarr.open_array(store, path=str(i), mode="r+") for i in range(len(plan.levels))
-    )
+    arrays = tuple(zarr.open_array(store, path=str(i), mode="r+") for i in range(len(plan.levels)))
     return tuple(
         StoredPyramid(
             place=place,

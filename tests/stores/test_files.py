@@ -134,14 +134,14 @@ def test_overwrite_spares_all_else(format, name, content, tmp_path):
 @pytest.mark.parametrize(
     ("format", "text"),
     [
-        ("movie", r"'a\.png' does not end in \.mp4, .* or \.ogg; rename it, .*'a\.mp4'"),
-        ("ome-tiff", r"'a\.png' does not end in \.ome\.tif, .*'a\.ome\.tif'"),
+        ("movie", r"'a\.svg' does not end in \.mp4, .* or \.ogg; rename it, .*'a\.mp4'"),
+        ("ome-tiff", r"'a\.svg' does not end in \.ome\.tif, .*'a\.ome\.tif'"),
     ],
 )
 @pytest.mark.parametrize("folder", ["", "memory://", "s3://bucket/"])
 def test_other_names(folder, format, text, tmp_path, memory):
     with pytest.raises(TargetError, match=text):
-        checked(f"{folder or tmp_path}/a.png".replace("//a", "/a"), format)
+        checked(f"{folder or tmp_path}/a.svg".replace("//a", "/a"), format)
 
 
 # -- a URL

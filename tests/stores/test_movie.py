@@ -407,17 +407,27 @@ def test_an_ffmpeg_without_the_encoder_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(exe))
     with pytest.raises(MissingPackageError, match=r"ffmpeg at '.*' has no encoder 'libx264'; pass"):
         write(smooth(1, 8, 8), tmp_path / "a.mp4")
-    exe.write_text("#!/bin/sh\nexit 3\n")
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
     with pytest.raises(MissingPackageError, match="does not run"):
         write(smooth(1, 8, 8), tmp_path / "a.mp4")
 
 
+@POSIX
+def test_av1_without_the_fast_encoder(tmp_path, monkeypatch):
+    exe = tmp_path / "ffmpeg"
+    exe.write_text("#!/bin/sh\necho ' V..... libaom-av1   AV1'\n")
+    exe.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(exe))
+    encoding = check_encoding("a.mp4", (256, 256), 10, codec="av1", quality="high", crf=None)
+    assert (encoding.codec.encoder, encoding.options) == ("libaom-av1", ("-crf", "14"))
+    assert "libaom-av1" in encoding.arguments()
+
+
 def test_the_binary_has_every_encoder_of_the_tables():
     from nbexport.stores._ffmpeg import check_encoders
-    from nbexport.stores._movie_codec import _AOM
+    from nbexport.stores._movie_codec import AOM
 
-    codecs = [c for codec in CODECS.values() for c in (codec, codec.exact) if c] + [_AOM]
+    codecs = [c for codec in CODECS.values() for c in (codec, codec.exact) if c] + [AOM]
     check_encoders(*(codec.encoder for codec in codecs))
 
 

@@ -1,0 +1,89 @@
+"""The process that an unfinished export belongs to, and whether it still runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """A process of some machine.
+
+    Attributes
+    ----------
+    host, pid
+        Of which machine, and its number there.
+    started
+        When it was started, in the machine's own count, so that a number that is given out again
+        is not taken for it; None where this is not known.
+    """
+
+    host: str
+    pid: int
+    started: int | None
+
+    @classmethod
+    def this(cls) -> Owner:
+        """Return this process."""
+        return cls(host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+
+    @classmethod
+    def read(cls, text: str | bytes) -> Owner | None:
+        """Return what :meth:`text` wrote; None where it was not written to its end."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError):
+            return None
+
+    def text(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine."""
+        return self.host == socket.gethostname()
+
+    @property
+    def runs(self) -> bool | None:
+        """Whether it still runs; None: of another machine, nothing is known."""
+        if not self.is_here:
+            return None
+        if not _exists(self.pid):
+            return False
+        started = _started(self.pid)
+        return started is None or self.started is None or started == self.started
+
+
+def _started(pid: int) -> int | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        # Field 22; the second is a name in parentheses that may hold anything.
+        return int(text.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _exists(pid: int) -> bool:
+    if os.name == "nt":
+        import ctypes
+
+        kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined, unused-ignore]
+        handle = kernel.OpenProcess(0x1000, False, pid)  # PROCESS_QUERY_LIMITED_INFORMATION
+        if handle:
+            kernel.CloseHandle(handle)
+        return bool(handle)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,171 @@
+"""An OME-Zarr image that becomes the first of a series.
+
+At every moment the root is a whole image, a whole series or nothing that a program takes for one.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import zarr
+from zarr.core.sync import sync
+
+from nbexport.errors import TargetError
+from nbexport.stores._format import ZARR_FILES
+from nbexport.stores._held import ROOT_KEYS, HeldStore
+from nbexport.stores._remote import OpenRemote, RemoteZarr
+from nbexport.stores._target import LocalZarr, ZarrTarget
+from nbexport.stores._trouble import told
+from nbexport.stores.ome_zarr import put_file
+
+__all__ = ["begin_series", "list_series", "reads_from", "series_place"]
+
+Groups = Mapping[str, Mapping[str, Any]]
+
+_XML: Final = "OME/METADATA.ome.xml"
+# Objects copied at the same time.
+_N_COPIES: Final = 16
+
+
+def begin_series(
+    target: ZarrTarget, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
+) -> None:
+    """Make the image at the root of `target` the group ``0`` of a series of one.
+
+    Parameters
+    ----------
+    target
+        Where the image is.
+    zarr_format
+        Its Zarr format.
+    groups, files
+        See :func:`write_zarr`; of the series.
+
+    Notes
+    -----
+    A folder is renamed. The objects of a URL are copied by its server and then removed, since
+    object stores can't rename: while they are, there is nothing to be seen at the URL.
+    """
+    if isinstance(target, LocalZarr):
+        _begin_in_folder(target.path, zarr_format, groups, files)
+    else:
+        assert isinstance(target, RemoteZarr)
+        with told("moving the first image of", str(target)):
+            _begin_at_url(target, zarr_format, groups, files)
+
+
+def list_series(target: ZarrTarget, groups: Groups, files: Mapping[str, bytes]) -> None:
+    """Let ``OME/`` of the series at `target` say what `groups` and `files` say."""
+    with told("writing to", str(target)):
+        root = zarr.open_group(_store(target), mode="r+")
+        for path, content in files.items():
+            put_file(root, path, content)
+        if _XML not in files:  # of fewer images, it would be wrong
+            sync((root.store_path / _XML).delete())
+        zarr.open_group(root.store, path="OME", mode="r+").update_attributes(dict(groups["OME"]))
+
+
+def series_place(target: ZarrTarget, name: str) -> ZarrTarget:
+    """Return the place of the image `name` of the series at `target`."""
+    if isinstance(target, LocalZarr):
+        return LocalZarr(target.path / name)
+    assert isinstance(target, RemoteZarr)
+    url, path = f"{target.url}/{name}", f"{target.path}/{name}"
+    return replace(target, url=url, path=path, exists=False)
+
+
+def reads_from(target: ZarrTarget, array: Any) -> bool:
+    """Return whether `array`, a zarr.Array, lies in `target`."""
+    if isinstance(target, RemoteZarr):
+        return replace(target, exists=True).loses(array)
+    assert isinstance(target, LocalZarr)
+    store = getattr(array.store, "_store", array.store)
+    fs = getattr(store, "fs", None)  # dask reads local folders by fsspec
+    fs = getattr(fs, "sync_fs", fs)
+    if fs is not None and "file" not in _protocols(fs):
+        return False
+    place = Path(str(getattr(store, "root", None) or getattr(store, "path", ""))) / array.path
+    return place.is_relative_to(target.path)
+
+
+def _begin_in_folder(
+    path: Path, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
+) -> None:
+    folder = path.parent / f".{path.name}.partial-{secrets.token_hex(4)}"
+    made = folder / path.name
+    try:
+        folder.mkdir()
+        _create(made, zarr_format, groups, files)
+        path.rename(made / "0")
+        try:
+            made.rename(path)
+        except BaseException:
+            (made / "0").rename(path)
+            raise
+    except OSError as error:
+        raise TargetError(f"'{path}' can't be made a series: {error.strerror}") from error
+    finally:
+        if path.exists():  # else the image is in there
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begin_at_url(
+    target: RemoteZarr, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
+) -> None:
+    fs, root = target.fs, target.path.rstrip("/")
+    objects = [*target.listing()]
+    inner = [key for key in objects if key.removeprefix(f"{root}/") not in ROOT_KEYS]
+    own = {key: fs.cat_file(key) for key in objects if key not in inner}
+
+    def copy(key: str) -> None:
+        fs.cp_file(key, f"{root}/0/{key.removeprefix(f'{root}/')}")
+
+    # A chunk 0/1/2 becomes 0/0/1/2, which is none of the old ones, for it lies deeper. The level
+    # itself does not: 0/zarr.json is its array and will be the group, so all else is copied first.
+    with ThreadPoolExecutor(_N_COPIES) as threads:
+        list(threads.map(copy, inner))
+        for name in ZARR_FILES:
+            if f"{root}/{name}" in own:
+                fs.rm_file(f"{root}/{name}")
+        list(threads.map(fs.rm_file, [*inner, *(key for key in own if not _is_zarr(key))]))
+    for key, content in own.items():
+        fs.pipe_file(f"{root}/0/{key.removeprefix(f'{root}/')}", content)
+    fs.invalidate_cache()
+    held = HeldStore(_store(target), str(target))
+    _create(held, zarr_format, groups, files)
+    OpenRemote(target, held).publish()
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _is_zarr(key: str) -> bool:
+    return key.rsplit("/", 1)[-1] in ZARR_FILES
+
+
+def _create(
+    store: Any, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
+) -> None:
+    root = zarr.create_group(store, zarr_format=zarr_format)
+    for path, attributes in groups.items():
+        if path:
+            root.create_group(path, attributes=dict(attributes))
+    for path, content in files.items():
+        put_file(root, path, content)
+    root.update_attributes(dict(groups[""]))
+
+
+def _store(target: ZarrTarget) -> Any:
+    if isinstance(target, LocalZarr):
+        return target.path
+    from zarr.storage import FsspecStore
+
+    assert isinstance(target, RemoteZarr)
+    return FsspecStore.from_url(target.url, storage_options=dict(target.options))
