@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TargetError,
         TargetExistsError,
         UnexpectedShapeError,
+        VerifyError,
     )
     from nbexport.model import Axis, Channel, ImageSpec
     from nbexport.plan import FramePlan, Level, PyramidPlan
@@ -77,6 +78,7 @@ _HOMES = {
         "TargetError",
         "TargetExistsError",
         "UnexpectedShapeError",
+        "VerifyError",
     ),
     "nbexport.model": ("Axis", "Channel", "ImageSpec"),
     "nbexport.plan": ("FramePlan", "Level", "PyramidPlan"),
@@ -107,6 +109,7 @@ __all__ = [
     "TargetError",
     "TargetExistsError",
     "UnexpectedShapeError",
+    "VerifyError",
     "WriteReport",
     "__version__",
     "describe",

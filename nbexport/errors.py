@@ -13,7 +13,8 @@
     ├── DtypeError(TypeError)              a pixel type the format can't store without loss
     ├── SourceError(RuntimeError)          the DataArray's own pixels could not be computed
     ├── TargetError(OSError)               a place that can't be written
-    │   └── TargetExistsError(FileExistsError)
+    │   ├── TargetExistsError(FileExistsError)
+    │   └── VerifyError                    what was written reads back as something else
     ├── MissingPackageError(ImportError)   which package, which pip line
     └── ExportCancelled                    stopped on request
     LossWarning(UserWarning)               written, but something was left out
@@ -89,6 +90,10 @@ class TargetError(ExportError, OSError):
 
 class TargetExistsError(TargetError, FileExistsError):
     """The target is there already and `overwrite` is False."""
+
+
+class VerifyError(TargetError):
+    """What was written does not read back as it was; it was not published."""
 
 
 class MissingPackageError(ExportError, ImportError):
