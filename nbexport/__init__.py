@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nbexport.api import (
         plan_export,
         prepare_ome_zarr,
+        render_figure,
         write_image,
         write_images,
         write_labels,
@@ -52,6 +53,7 @@ _HOMES = {
     "nbexport.api": (
         "plan_export",
         "prepare_ome_zarr",
+        "render_figure",
         "write_image",
         "write_images",
         "write_labels",
@@ -115,6 +117,7 @@ __all__ = [
     "describe",
     "plan_export",
     "prepare_ome_zarr",
+    "render_figure",
     "write_image",
     "write_images",
     "write_labels",

@@ -21,6 +21,7 @@ HEAVY = (
 )  # fmt: skip
 DOORS = {
     "describe": nbexport.describe,
+    "figure": nbexport.render_figure,
     "image": nbexport.write_image,
     "levels": nbexport.panels.levels,
     "movie": nbexport.write_movie,

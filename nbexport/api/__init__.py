@@ -1,5 +1,6 @@
 """Describe, plan, write, report: what all doors call."""
 
+from nbexport.api._figure import render_figure
 from nbexport.api._image import Montage, write_image
 from nbexport.api._images import write_images
 from nbexport.api._labels import write_labels
@@ -25,6 +26,7 @@ __all__ = [
     "WindowWish",
     "plan_export",
     "prepare_ome_zarr",
+    "render_figure",
     "write_image",
     "write_images",
     "write_labels",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nbexport._numbers import is_finite
 from nbexport.errors import PlanError
 from nbexport.model import ImageSpec
 from nbexport.pixels import (
@@ -57,7 +57,10 @@ def choose_channels(
             raise PlanError(f"visible={visible!r} chooses channels, and {why}; leave it out")
         return (everything if image.kind == "intensity" else ()), ()
     if visible is not None:
-        keys = [visible] if isinstance(visible, str | int) else list(visible)
+        if isinstance(visible, Sequence) and not isinstance(visible, str):
+            keys = list(visible)
+        else:
+            keys = [visible]
         labels = [channel.label for channel in image.channels]
         chosen = tuple(find_channel(key, labels, "visible") for key in keys)
         if not chosen:
@@ -91,7 +94,7 @@ def wish_looks(
     labels = [channel.label for channel in image.channels]
     windows = dict.fromkeys(chosen, window)
     if window is not None and not isinstance(window, str) and not is_window(window):
-        windows |= dict.fromkeys(chosen) | by_channel(window, labels, chosen, "window")  # type: ignore[arg-type]
+        windows |= dict.fromkeys(chosen) | by_channel(window, labels, chosen, "window")
     gammas: dict[int, Any] = dict.fromkeys(chosen, gamma)
     if not isinstance(gamma, Real | str):
         gammas = dict.fromkeys(chosen, 1.0) | by_channel(gamma, labels, chosen, "gamma")
@@ -183,11 +186,7 @@ def _check_cmap(plan: FramePlan, cmap: str) -> None:
         raise PlanError(f"cmap={cmap!r} is no colormap of matplotlib; {hint}")
 
 
-def _checked_gamma(gamma: object) -> float:
-    if (
-        not isinstance(gamma, Real)
-        or isinstance(gamma, bool)
-        or not (isfinite(gamma) and gamma > 0)
-    ):
+def _checked_gamma(gamma: Any) -> float:
+    if not (is_finite(gamma) and gamma > 0):
         raise PlanError(f"gamma={gamma!r} is not a positive number; 1 leaves brightness as it is")
     return float(gamma)

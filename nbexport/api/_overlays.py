@@ -43,7 +43,7 @@ def wish_overlays(
             raise PlanError(f"{word}={value!r} is neither True nor False")
     try:
         ink = parse_color(color)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise PlanError(
             f"overlay_color={color!r} is no colour; use a name such as 'white', or '#RRGGBB'"
         ) from None
@@ -84,11 +84,11 @@ def wish_overlays(
         if not isinstance(text, str) or not text.strip():
             raise PlanError(f"text={text!r} is no text; leave it out")
         found.append(overlay("text", [(line, ink) for line in text.splitlines()]))
-    if scale_bar:
+    if scale_bar is not False:
         axis = plan.image.axis("x")
         assert axis is not None
         scale, unit = pixel_length(axis)
-        wish = None if scale_bar is True else _length(scale_bar)
+        wish = None if scale_bar is True else parse_length(scale_bar)
         words, length = plan_scale_bar(plan.size[0], scale * axis.size / plan.size[0], unit, wish)
         found.append(overlay("scale_bar", [(words, ink)], length=length))
     return tuple(found)
@@ -122,7 +122,8 @@ def _corners(wish: Corners) -> dict[str, str]:
     return USUAL_CORNERS | dict(wish)
 
 
-def _length(wish: object) -> tuple[float, str]:
+def parse_length(wish: object) -> tuple[float, str]:
+    """Return the number and the unit of a length as people write it, such as ``"10 um"``."""
     found = _LENGTH.fullmatch(wish) if isinstance(wish, str) else None
     unit = None
     if found:

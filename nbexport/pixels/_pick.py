@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,11 +31,12 @@ def pick(pixels: ArrayT, shape: Sequence[int]) -> ArrayT:
     >>> pick(np.arange(7), (3,)), pick(np.arange(6), (4,)), pick(np.arange(2), (4,))
     (array([0, 2, 4]), array([0, 1, 3, 4]), array([0, 0, 1, 1]))
     """
-    picked = pixels
-    for axis, (n, m) in enumerate(zip(np.shape(pixels), shape, strict=True)):  # type: ignore[arg-type]
+    picked: Any = pixels
+    for axis, (n, m) in enumerate(zip(picked.shape, shape, strict=True)):
         if n == m:
             continue
         f = n // (m + 1) + 1
         wanted = slice(0, m * f, f) if n // f == m else np.arange(m) * n // m
         picked = picked[(slice(None),) * axis + (wanted,)]
-    return picked
+    chosen: ArrayT = picked
+    return chosen

@@ -91,7 +91,7 @@ def _end(part: Any, wish: object) -> End:
     percent = isinstance(part, str)
     try:
         value = float(part.rstrip().removesuffix("%") if percent else part)
-    except ValueError:
+    except (ValueError, OverflowError):
         value = inf
     if not isfinite(value) or (percent and not 0 <= value <= 100):
         raise PlanError(f"window={wish!r} has the end {part!r}; {_RIGHT}")
@@ -103,7 +103,7 @@ def find_window(ends: Ends, sample: npt.NDArray[Any]) -> tuple[float, float]:
 
     Examples
     --------
-    >>> find_window((End(0), End(50, percent=True)), np.arange(101))
+    >>> find_window((End(0.0), End(50.0, percent=True)), np.arange(101))
     (0.0, 50.0)
     >>> find_window(USUAL, np.full(9, np.nan))
     (0.0, 1.0)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from math import isfinite, prod
-from numbers import Integral, Real
+from math import prod
+from numbers import Integral
 from typing import Final, get_args
 
 import numpy as np
 
+from nbexport._numbers import is_finite
 from nbexport.errors import PlanError
 from nbexport.model import ImageSpec, convert, is_time
 from nbexport.plan._cost import SourceChunks
@@ -94,7 +96,7 @@ def plan_series(
     >>> plan_series(cell, channels=(0,), speed=300)
     <FramePlan 'cell' 201 x 100, 20 frames, 10 a second, 2 s>
       along t, a
-      1 blocks of up to 20 frames, 1 at a time, 1.2 MiB of frames in all
+      2 blocks of up to 14 frames, 2 at a time, 1.2 MiB of frames in all
     """
     sel, project = dict(sel or {}), dict(project or {})
     along = _checked_along(image, still, along, {*sel, *project})
@@ -183,12 +185,12 @@ def _check_axis(image: ImageSpec, word: str, name: str) -> None:
 
 def _index(image: ImageSpec, name: str, index: object) -> int:
     n = image.sizes[name]
-    if not isinstance(index, Integral) or isinstance(index, bool):
+    if not isinstance(index, int | np.integer) or isinstance(index, bool):
         raise PlanError(
             f"sel={{{name!r}: {index!r}}} is not a whole number; 0 to {n - 1} are the entries of "
             f"{name}, and da.sel finds them by position"
         )
-    if not -n <= index < n:
+    if not -n <= int(index) < n:
         raise PlanError(
             f"sel={{{name!r}: {index}}} is beyond the {n} entries of {name}, 0 to {n - 1}"
         )
@@ -218,12 +220,7 @@ def _fps(
     image: ImageSpec, along: str | None, fps: float | None, speed: float | None, notes: list[str]
 ) -> float:
     for word, value in (("fps", fps), ("speed", speed)):
-        if value is not None and not (
-            isinstance(value, Real)
-            and not isinstance(value, bool)
-            and isfinite(value)
-            and value > 0
-        ):
+        if value is not None and not (is_finite(value) and value > 0):
             raise PlanError(f"{word}={value!r} is not a positive number")
     if fps is not None and speed is not None:
         raise PlanError(f"fps={fps:g} and speed={speed:g} say the same twice; leave one out")
@@ -248,9 +245,7 @@ def _frame_size(
     if zoom is not None and size is not None:
         raise PlanError(f"zoom={zoom!r} and size={size!r} say the same twice; leave one out")
     if zoom is not None:
-        if not (
-            isinstance(zoom, Real) and not isinstance(zoom, bool) and isfinite(zoom) and zoom > 0
-        ):
+        if not (is_finite(zoom) and zoom > 0):
             raise PlanError(f"zoom={zoom!r} is not a positive number; 2 doubles width and height")
         width, height = (max(1, int(n * zoom + 0.5)) for n in (width, height))
     elif size is not None:
@@ -279,7 +274,9 @@ def _laid_out(
     places = {name: i for i, name in enumerate(image.dims)}
     plane = image.sizes["y"] * image.sizes["x"]
     # Of a frame: the planes that are made, the rendering, and it once more at another size.
-    of_frame = plane * (plan.n_planes * np.dtype(plan.dtype).itemsize + 3)
+    # A mean is summed up in 8 bytes.
+    of_value = 8 if plan.method == "mean" else np.dtype(plan.dtype).itemsize
+    of_frame = plane * (plan.n_planes * of_value + 3)
     of_frame += (
         plan.size[0] * plan.size[1] * 3 * (plan.size != (image.sizes["x"], image.sizes["y"]))
     )
@@ -299,12 +296,15 @@ def _laid_out(
         spans += [min(most, n - i * most) for i in range(pieces)]
     again = 0
     if chunks is not None:
-        others = prod(
-            len(lengths)
+        touched = {
+            name: len(lengths)
             for name, lengths in zip(image.dims, chunks, strict=True)
-            if name in "yxs" or name in dict(plan.project) or (name == "c" and plan.apart)
-        )
-        again = split * others
+            if name in "yxs" or name in dict(plan.project)
+        }
+        if plan.apart:
+            stops = list(accumulate(chunks[places["c"]]))
+            touched["c"] = len({bisect_right(stops, channel) for channel in plan.channels})
+        again = split * prod(touched.values())
     itemsize = np.dtype(image.dtype).itemsize
     at_once = max(1, _PIECE // (max(spans) * plane * image.sizes.get("s", 1) * itemsize))
     pieces_of: list[tuple[tuple[int, int], ...]] = []
