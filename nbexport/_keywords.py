@@ -55,7 +55,11 @@ def names_nearest(function: Callable[P, R]) -> Callable[P, R]:
             if word in flags:
                 _check_flag(word, value)
             elif word in mappings and not (value is None or isinstance(value, Mapping)):
-                raise PlanError(f"{word}={value!r} is no mapping; write it as {{name: value, …}}")
+                # Not its value: storage_options hold secrets.
+                raise PlanError(
+                    f"{word} is of type {type(value).__name__!r}, which is no mapping; "
+                    "write it as {name: value, …}"
+                )
         return function(*args, **kwargs)
 
     return checked

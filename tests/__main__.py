@@ -1,4 +1,7 @@
-"""``python3 tests [PYTEST OPTIONS]``: the whole suite, in the project's own environment."""
+"""``python3 tests [PYTEST OPTIONS]``: the whole suite, in the project's own environment.
+
+``python3 tests --campaign`` runs 10,000 random exports and kills hundreds instead.
+"""
 
 import sys
 from pathlib import Path
@@ -10,6 +13,10 @@ import bootstrap  # noqa: E402 - found through the line above
 # With these, pytest's work can't be shared out, or the user has said how.
 ONE_PROCESS = ("-n", "--numprocesses", "--dist", "-s", "--capture", "--benchmark", "no:xdist")
 
+# The marker and the place of the random exports.
+CAMPAIGN = "campaign"
+FOLDER = str(Path(__file__).resolve().parent / "campaign")
+
 
 def options(arguments):
     """Return pytest's arguments: the user's, behind our default of a process a core.
@@ -17,7 +24,9 @@ def options(arguments):
     Tests of one group (``xdist_group``) share a process, and so one server and one browser.
     """
     own = any(a.startswith(ONE_PROCESS) for a in arguments)
-    return [*([] if own else ["-n", "auto", "--dist", "loadgroup"]), *arguments]
+    words = ["-m", CAMPAIGN, FOLDER] if "--campaign" in arguments else []
+    rest = [a for a in arguments if a != "--campaign"]
+    return [*([] if own else ["-n", "auto", "--dist", "loadgroup"]), *words, *rest]
 
 
 if __name__ == "__main__":

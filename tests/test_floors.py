@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1] / "nbexport"
 FLOORS = (
-    ("errors", "_markup", "_keywords", "_version"),
-    ("model", "_warn"),
+    ("errors", "_markup", "_numbers", "_version"),
+    ("model", "_keywords", "_warn"),
     ("plan",),
     ("dataarray", "pixels", "metadata"),
     ("stores",),

@@ -240,7 +240,8 @@ def build_axis(
 def _axis_unit(
     name: str, dim: str, found: Positions, hints: Hints, wishes: Wishes, findings: Findings
 ) -> str | None:
-    text = wishes.units.get(name) or found.unit or hints.units.get(name)
+    wish = wishes.units.get(name)
+    text = ("" if wish is None else str(wish)) or found.unit or hints.units.get(name)
     if text is None:
         return None
     try:
@@ -268,5 +269,5 @@ def _axis_unit(
 def _number(value: Any, what: str) -> float:
     try:
         return float(getattr(value, "magnitude", value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AxisError(f"{what}={value!r} is not a number; give one such as 0.65") from None

@@ -208,7 +208,7 @@ def _color(entry: dict[str, Any], index: int) -> str | None:
         return None
     try:
         return parse_color(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise ChannelError(
             f"color {value!r} of channel {index} is not a colour; give '#00FF00', 'green', "
             "(0, 255, 0) or 0x00FF00"
@@ -222,7 +222,7 @@ def _window(value: Any, label: str) -> tuple[float, float] | None:
         value = (value.get("start"), value.get("end"))
     try:
         start, end = (float(v) for v in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ChannelError(
             f"window {value!r} of channel {label!r} is not (start, end); give two numbers"
         ) from None
@@ -248,7 +248,7 @@ def _positive(value: Any) -> float | None:
     """Return `value` as a float, or None where it is no wavelength or time."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if np.isfinite(number) and number > 0 else None
 

@@ -248,7 +248,7 @@ def _kind(
     hints: Hints,
     findings: Findings,
 ) -> Kind:
-    if wanted is not None and wanted not in get_args(Kind):
+    if wanted is not None and not (isinstance(wanted, str) and wanted in get_args(Kind)):
         raise AxisError(f"kind={wanted!r} is not known; use one of {', '.join(get_args(Kind))}")
     if has_samples:
         if wanted not in (None, "rgb"):

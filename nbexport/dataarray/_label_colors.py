@@ -34,7 +34,7 @@ def label_colors(da: xr.DataArray) -> tuple[xr.DataArray, dict[int, str]]:
     for label, color in wanted.items():
         try:
             found[int(label)] = parse_color(color)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ChannelError(
                 f"attrs['colors'] has {label!r}: {color!r}, which is no label and its colour; "
                 "give for example {1: '#00FF00', 2: 'magenta'}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Final, Literal
 
 from nbexport.errors import AxisError
@@ -20,6 +19,10 @@ AXIS_TYPES: Final[dict[str, AxisType]] = {
 }
 AXIS_NAMES: Final = tuple(AXIS_TYPES)
 """Every axis name, in the order in which pixels are stored."""
+
+
+# OME-XML's sizes are 32-bit floats, whose range this leaves in some unit or on some level.
+_LARGEST: Final = 1e30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,20 @@ class Axis:
                 f"axis {self.name!r} has size {self.size}; an image needs at least one pixel "
                 "along every axis"
             )
-        if not (isfinite(self.scale) and self.scale > 0):
+        if not (1 / _LARGEST < self.scale < _LARGEST):
             raise AxisError(
-                f"axis {self.name!r} has scale {self.scale}; it must be a positive number, "
-                f"for example scale={{{self.name!r}: 0.65}}"
+                f"axis {self.name!r} has scale {self.scale}; it must be a positive number "
+                f"between 1e-30 and 1e30, for example scale={{{self.name!r}: 0.65}}"
             )
-        if not isfinite(self.translation):
+        if not abs(self.translation) < _LARGEST:
             raise AxisError(
-                f"axis {self.name!r} has translation {self.translation}; it must be a finite number"
+                f"axis {self.name!r} has translation {self.translation}; it must be a number "
+                "between -1e30 and 1e30"
+            )
+        if self.positions is not None and not all(abs(p) < _LARGEST for p in self.positions):
+            raise AxisError(
+                f"axis {self.name!r} has a position that is not between -1e30 and 1e30; "
+                f"pass scale={{{self.name!r}: …}} to override its coordinate"
             )
         if self.positions is not None and len(self.positions) != self.size:
             raise AxisError(

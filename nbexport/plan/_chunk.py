@@ -66,6 +66,11 @@ def given_chunks(image: ImageSpec, chunks: Sequence[int] | Mapping[str, int]) ->
             )
         by_name = dict(zip(image.dims, plane_chunks(image), strict=True)) | dict(chunks)
         lengths = tuple(by_name[name] for name in image.dims)
+    elif isinstance(chunks, str) or not isinstance(chunks, Sequence):
+        raise PlanError(
+            f"chunks={chunks!r} are no lengths; give one an axis, or by axis name as in "
+            "{'y': 256, 'x': 256}"
+        )
     else:
         lengths = tuple(chunks)
         if len(lengths) != len(image.dims):
@@ -114,16 +119,16 @@ def shard_shape(
             )
         lengths = tuple(shards.get(n, c) for n, c in zip(image.dims, chunks, strict=True))
     elif (
-        isinstance(shards, str)
-        or not isinstance(shards, Sequence)
-        or len(shards) != len(image.dims)
+        isinstance(shards, Sequence)
+        and not isinstance(shards, str)
+        and len(shards) == len(image.dims)
     ):
+        lengths = tuple(shards)
+    else:
         raise PlanError(
             f"shards={shards!r} does not fit the axes {' '.join(image.dims)}; give "
             f"{len(image.dims)} lengths, lengths by axis name, or 'auto'"
         )
-    else:
-        lengths = tuple(shards)
     for name, length, chunk, size in zip(image.dims, lengths, chunks, image.shape, strict=True):
         if not isinstance(length, int) or length < 1 or (length % chunk and length < size):
             raise PlanError(

@@ -111,7 +111,7 @@ def step_factors(axes: tuple[Axis, ...], factors: Step) -> tuple[int, ...]:
 
 def check_factors(image: ImageSpec, factors: object) -> None:
     """Raise PlanError unless `factors` is None, ``"isotropic"`` or fits the axes of `image`."""
-    if factors is None or factors == "isotropic":
+    if factors is None or (isinstance(factors, str) and factors == "isotropic"):
         return
     if isinstance(factors, Sequence) and not isinstance(factors, str):
         for step in factors:

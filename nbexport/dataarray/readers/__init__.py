@@ -64,7 +64,7 @@ def _drop_impossible(hints: Hints) -> None:
 def _is_color(value: Any) -> bool:
     try:
         parse_color(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return False
     return True
 
@@ -72,5 +72,5 @@ def _is_color(value: Any) -> bool:
 def _is_window(value: Any) -> bool:
     try:
         return bool(float(value["start"]) < float(value["end"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return False

@@ -45,7 +45,9 @@ def _by_axis(value: Any) -> dict[str, float]:
         pairs = [(str(k).lower(), v) for k, v in value.items()]
     elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
         pairs = [("y", value), ("x", value)]
-    elif isinstance(value, list | tuple | np.ndarray) and len(value) in (2, 3):
+    elif isinstance(value, list | tuple | np.ndarray) and getattr(value, "shape", True) != ():
+        if len(value) not in (2, 3):
+            return {}
         pairs = list(zip(SPACE[-len(value) :], value, strict=True))
     else:
         return {}

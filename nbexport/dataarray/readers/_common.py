@@ -58,6 +58,6 @@ def zeiss_color(text: Any) -> Any:
 def as_float(text: Any) -> float | None:
     try:
         number = float(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if isfinite(number) else None
