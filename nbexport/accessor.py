@@ -16,6 +16,8 @@ from nbexport._keywords import names_nearest
 from nbexport._markup import Markup, bullets, page, strong
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nbexport.api import (
         Corners,
         Factors,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from nbexport.model import ImageSpec, Kind
     from nbexport.panels import Panel, PanelState
     from nbexport.plan import Method, Projection, PyramidPlan
-    from nbexport.stores import ProgressOption, Quality, TargetPath, WriteReport
+    from nbexport.stores import ProgressOption, Quality, TargetPath, VerifyOption, WriteReport
 
 
 @xr.register_dataarray_accessor("bioexport")  # type: ignore[no-untyped-call]
@@ -76,6 +78,9 @@ class BioExport:
         labels: Mapping[str, xr.DataArray] | None = None,
         region: Region | None = None,
         overwrite: bool = False,
+        resume: bool = False,
+        verify: VerifyOption = False,
+        retries: int = 0,
         progress: ProgressOption = None,
         workers: int | None = None,
         client: Any = None,
@@ -107,6 +112,8 @@ class BioExport:
         bigtiff: bool | None = None,
         ome_xml: Any = None,
         overwrite: bool = False,
+        verify: VerifyOption = False,
+        retries: int = 0,
         progress: ProgressOption = None,
         workers: int | None = None,
         memory_budget: str | int = "1 GiB",
@@ -221,6 +228,31 @@ class BioExport:
         """Call :func:`nbexport.write_image` with this DataArray."""
         return cast("WriteReport", _call("nbexport.api", "write_image", locals()))
 
+    @names_nearest
+    def figure(
+        self,
+        *,
+        apart: bool = False,
+        sel: Mapping[str, int] | None = None,
+        project: Mapping[str, Projection] | None = None,
+        visible: VisibleWish = None,
+        window: WindowWish = None,
+        cmap: str | None = None,
+        gamma: PerChannel = 1.0,
+        scale_bar: bool | str = True,
+        color: str = "white",
+        figsize: tuple[float, float] | None = None,
+        name: str | None = None,
+        dims: Mapping[str, str] | None = None,
+        scale: Numbers = None,
+        translation: Numbers = None,
+        units: Units = None,
+        channels: Sequence[ChannelWish] | None = None,
+        kind: Kind | None = None,
+    ) -> Figure:
+        """Call :func:`nbexport.render_figure` with this DataArray."""
+        return cast("Figure", _call("nbexport.api", "render_figure", locals()))
+
     def __repr__(self) -> str:
         image = _understood(self._obj)
         return f"<bioexport of {image!r}>" if not isinstance(image, Exception) else str(image)
@@ -257,6 +289,9 @@ class DatasetBioExport:
         compression_level: int | None = None,
         skip_empty: bool = False,
         overwrite: bool = False,
+        resume: bool = False,
+        verify: VerifyOption = False,
+        retries: int = 0,
         progress: ProgressOption = None,
         workers: int | None = None,
         client: Any = None,
@@ -281,6 +316,8 @@ class DatasetBioExport:
         bigtiff: bool | None = None,
         ome_xml: Any = None,
         overwrite: bool = False,
+        verify: VerifyOption = False,
+        retries: int = 0,
         progress: ProgressOption = None,
         workers: int | None = None,
         memory_budget: str | int = "1 GiB",
@@ -325,6 +362,9 @@ class DataTreeBioExport:
         compression_level: int | None = None,
         skip_empty: bool = False,
         overwrite: bool = False,
+        resume: bool = False,
+        verify: VerifyOption = False,
+        retries: int = 0,
         progress: ProgressOption = None,
         workers: int | None = None,
         client: Any = None,

@@ -48,6 +48,9 @@ class Bucket:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         return {o["Key"]: o["Size"] for page in pages for o in page.get("Contents", ())}
 
+    def content(self, key) -> bytes:
+        return self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
     def uploads(self) -> list[dict]:
         """Uploads in parts that were begun and not finished."""
         return self._client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])

@@ -108,7 +108,7 @@ def test_installs_once_an_extra(bootstrap, env, recorded, capsys):
     assert len(recorded) == 2
     assert capsys.readouterr() == ("", "")
     bootstrap.prepare("lab")
-    assert recorded[2:] == [f"{ROOT}[lab]"]
+    assert recorded[2:] == [str(ROOT / "binder" / "requirements.txt")]
 
 
 def test_failed_install_is_tried_again(bootstrap, env, recorded, monkeypatch):
@@ -195,7 +195,9 @@ def test_job_runs_at_the_top(bootstrap, monkeypatch, tmp_path):
     ],
 )
 def test_tests_share_the_work_unless_told(door, given, shared):
-    assert door.options(given) == (["-n", "auto", "--dist", "loadgroup", *given] if shared else given)
+    assert door.options(given) == (
+        ["-n", "auto", "--dist", "loadgroup", *given] if shared else given
+    )
 
 
 @pytest.mark.parametrize("folder", ["tests", "notebooks"])

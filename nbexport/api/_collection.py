@@ -12,6 +12,7 @@ import xarray as xr
 from nbexport._warn import warn_losses
 from nbexport.api._own import check_not_own
 from nbexport.api._plan import Shards, plan_zarr
+from nbexport.api._trust import check_trust
 from nbexport.dataarray import Described, PixelSource
 from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS
@@ -19,6 +20,7 @@ from nbexport.plan import Factors, Method, PyramidPlan
 from nbexport.stores import (
     ProgressOption,
     TargetPath,
+    VerifyOption,
     WriteReport,
     ZarrTarget,
     check_target,
@@ -45,6 +47,9 @@ class ZarrWishes:
     client: Any
     memory_budget: str | int
     storage_options: Mapping[str, Any] | None
+    resume: bool = False
+    verify: VerifyOption = False
+    retries: int = 0
 
     @classmethod
     def among(cls, arguments: Mapping[str, Any]) -> ZarrWishes:
@@ -146,7 +151,7 @@ def checked_place(
     """
     from nbexport.stores.ome_zarr import check_codec
 
-    if version not in ZARR_FORMATS:
+    if not isinstance(version, str) or version not in ZARR_FORMATS:
         raise PlanError(
             f"version={version!r} of OME-NGFF can't be written; use one of "
             f"{', '.join(ZARR_FORMATS)}"
@@ -165,6 +170,7 @@ def write_collection(
     plan: Callable[[ZarrWishes], Collection], target: TargetPath, wishes: ZarrWishes
 ) -> WriteReport:
     """Check the options, `plan` the images with them, write all on the same workers."""
+    check_trust(wishes.verify, wishes.retries, resume=wishes.resume)
     place = checked_place(
         target,
         version=wishes.version,
@@ -215,6 +221,9 @@ def write_at(
             groups=collection.groups,
             files=collection.files,
             cluster=cluster.executor if cluster is not None else None,
+            resume=wishes.resume,
+            verify=wishes.verify,
+            retries=wishes.retries,
             progress=wishes.progress,
             notes=tuple(note for member in members for note in member.notes),
         )

@@ -200,7 +200,7 @@ def write_image(
 
 
 def _check_montage(montage: object, columns: object) -> None:
-    if montage not in (None, "c", "t", "z"):
+    if montage is not None and not (isinstance(montage, str) and montage in ("c", "t", "z")):
         raise PlanError(f"montage={montage!r} is not known; use 'c', 't' or 'z'")
     if columns is None:
         return

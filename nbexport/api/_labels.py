@@ -12,12 +12,19 @@ from nbexport._keywords import names_nearest
 from nbexport._warn import warn_losses
 from nbexport.api._collection import Member, ZarrWishes
 from nbexport.api._plan import Shards, plan_zarr
+from nbexport.api._trust import check_trust
 from nbexport.dataarray import label_colors, read
 from nbexport.errors import PlanError, TargetExistsError
 from nbexport.metadata import ZARR_FORMATS, image_label
 from nbexport.model import ImageSpec
 from nbexport.plan import Level
-from nbexport.stores import ProgressOption, TargetPath, WriteReport, find_cluster
+from nbexport.stores import (
+    ProgressOption,
+    TargetPath,
+    VerifyOption,
+    WriteReport,
+    find_cluster,
+)
 
 
 @names_nearest
@@ -31,6 +38,8 @@ def write_labels(
     compression_level: int | None = None,
     skip_empty: bool = False,
     overwrite: bool = False,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption = None,
     workers: int | None = None,
     client: Any = None,
@@ -50,7 +59,7 @@ def write_labels(
         See :func:`write_ome_zarr`.
     overwrite
         Replace labels of the same name.
-    progress, workers, client, memory_budget, storage_options
+    verify, retries, progress, workers, client, memory_budget, storage_options
         See :func:`write_ome_zarr`.
 
     Returns
@@ -83,6 +92,7 @@ def write_labels(
     Examples
     --------
     >>> import nbexport.testing
+    >>> from nbexport import write_ome_zarr
     >>> cell = nbexport.testing.cells(c=1, y=64, x=64).isel(c=0)
     >>> report = write_ome_zarr(cell, folder / "cell.ome.zarr")
     >>> nuclei = (cell > 300).astype("uint8")
@@ -92,6 +102,7 @@ def write_labels(
     from nbexport.stores.ome_zarr import ZarrImage, ZarrOptions, check_codec, write_zarr
     from nbexport.stores.zarr_stored import open_pyramid
 
+    check_trust(verify, retries)
     if not isinstance(labels, Mapping) or not labels:
         raise PlanError(
             f"labels={labels!r} names no label image; give for example {{'nuclei': labels}}"
@@ -130,6 +141,8 @@ def write_labels(
                     place,
                     options,
                     cluster=cluster.executor if cluster is not None else None,
+                    verify=verify,
+                    retries=retries,
                     progress=progress,
                     notes=member.notes,
                 )
@@ -137,6 +150,14 @@ def write_labels(
     report = _together(reports, members)
     warn_losses(report.losses)
     return report
+
+
+def _names_a_folder(name: object) -> bool:
+    """Return whether any disk holds a folder called `name` beside zarr's own files."""
+    if not isinstance(name, str) or not name.isprintable():
+        return False
+    taken = name == "zarr.json" or name.startswith((".", "__"))
+    return bool(name) and not taken and not set(name) & set("/\\") and len(name.encode()) < 200
 
 
 def plan_labels(
@@ -154,7 +175,7 @@ def plan_labels(
     """
     members = []
     for name, da in labels.items():
-        if not isinstance(name, str) or not name or "/" in name or name.startswith("."):
+        if not _names_a_folder(name):
             raise PlanError(
                 f"labels has the name {name!r}, which can't be a folder; use letters and digits"
             )

@@ -133,9 +133,9 @@ def find_looks(
         pixels = sample()
     looks = []
     for i, wish in enumerate(wishes):
-        ours = pixels if plan.image.kind == "rgb" else pixels[:, i]
-        if plan.along == "c":
-            ours = pixels[i]
+        ours = pixels
+        if plan.image.kind != "rgb":
+            ours = pixels[i] if plan.along == "c" else pixels[:, i]
         looks.append(
             Look(
                 window=find_window(wish.ends, ours),

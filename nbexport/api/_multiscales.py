@@ -17,7 +17,7 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ngff_losses
 from nbexport.model import Axis, Kind
 from nbexport.plan import PyramidPlan, coarser_axis, plan_levels
-from nbexport.stores import ProgressOption, TargetPath, WriteReport
+from nbexport.stores import ProgressOption, TargetPath, VerifyOption, WriteReport
 
 _NUMBER: Final = re.compile("[0-9]+$")
 
@@ -34,6 +34,9 @@ def write_multiscales(
     compression_level: int | None = None,
     skip_empty: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption = None,
     workers: int | None = None,
     client: Any = None,
@@ -58,7 +61,9 @@ def write_multiscales(
         See :func:`write_ome_zarr`.
     version, chunks, shards, compression, compression_level, skip_empty
         See :func:`write_ome_zarr`.
-    overwrite, progress, workers, client, memory_budget, storage_options
+    overwrite, resume, verify, retries
+        See :func:`write_ome_zarr`.
+    progress, workers, client, memory_budget, storage_options
         See :func:`write_ome_zarr`.
     name, dims, units, channels, kind
         See :func:`describe`.

@@ -11,11 +11,12 @@ import xarray as xr
 from nbexport._keywords import names_nearest
 from nbexport._warn import warn_losses
 from nbexport.api._plan import plan_tiff
+from nbexport.api._trust import check_trust
 from nbexport.dataarray import ChannelWish, Numbers, Units
 from nbexport.errors import PlanError
 from nbexport.model import Kind
 from nbexport.plan import Factors, Method
-from nbexport.stores import ProgressOption, TargetPath, WriteReport, check_target
+from nbexport.stores import ProgressOption, TargetPath, VerifyOption, WriteReport, check_target
 
 
 @names_nearest
@@ -33,6 +34,8 @@ def write_ome_tiff(
     bigtiff: bool | None = None,
     ome_xml: Any = None,
     overwrite: bool = False,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption = None,
     workers: int | None = None,
     memory_budget: str | int = "1 GiB",
@@ -85,7 +88,11 @@ def write_ome_tiff(
         stored; only what says where they lie in the file (TiffData, BinData) is written anew.
     overwrite
         Replace an existing TIFF, once the new one is complete.
-    progress, workers, memory_budget, storage_options
+    verify
+        True: once all is written, each tile is decoded from the file by tifffile and compared by
+        checksums taken before it was encoded (of a lossy compression, after that); ``"sample"``: up
+        to 32 of each level. What differs is an error, and nothing is published.
+    retries, progress, workers, memory_budget, storage_options
         See :func:`write_ome_zarr`.
     name, dims, scale, translation, units, channels, kind
         See :func:`describe`.
@@ -100,6 +107,8 @@ def write_ome_tiff(
     ------
     TargetError, TargetExistsError
         If the target can't be written; nothing is left there.
+    VerifyError
+        If `verify` finds other pixels than were written; nothing is left there.
     PlanError
         If the options make no sense together.
     DtypeError
@@ -129,6 +138,7 @@ def write_ome_tiff(
     """
     from nbexport.stores.ome_tiff import Compression, TiffImage, write_tiff
 
+    check_trust(verify, retries)
     codec = Compression(name=compression, level=compression_level, predictor=predictor)
     if bigtiff not in (None, True, False):
         raise PlanError(f"bigtiff={bigtiff!r} is neither True, False nor None; use one of these")
@@ -167,6 +177,8 @@ def write_ome_tiff(
             place,
             compression=codec,
             bigtiff=bigtiff,
+            verify=verify,
+            retries=retries,
             progress=progress,
         )
     warn_losses(report.losses)

@@ -17,7 +17,7 @@ from nbexport.dataarray import ChannelWish, Numbers, Units
 from nbexport.metadata import ngff_group
 from nbexport.model import Kind
 from nbexport.plan import Factors, Method
-from nbexport.stores import ProgressOption, TargetPath, WriteReport
+from nbexport.stores import ProgressOption, TargetPath, VerifyOption, WriteReport
 
 
 @names_nearest
@@ -37,6 +37,9 @@ def write_ome_zarr(
     labels: Mapping[str, xr.DataArray] | None = None,
     region: Region | None = None,
     overwrite: bool = False,
+    resume: bool = False,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption = None,
     workers: int | None = None,
     client: Any = None,
@@ -97,6 +100,19 @@ def write_ome_zarr(
         Replace an existing OME-Zarr, once the new one is complete. At a URL there is no renaming:
         the old one is removed right before the first pixel is written, and is gone should the
         export fail.
+    resume
+        Continue the export to this target that failed, was stopped or killed: blocks it finished
+        are not computed again, and all else is as for a whole export. Everything but `progress`
+        and the credentials must be as it was then, the pixels too. Where there is nothing to
+        continue, it is a new export. Should this one fail, what is finished stays, hidden beside
+        the target (at a URL: in its place, and no image to any reader) for the next one.
+    verify
+        True: once all is written, each chunk (shard) is read back and its pixels are compared by
+        checksums taken on their way out; ``"sample"``: up to 32 of each level. What differs is an
+        error, and nothing is published.
+    retries
+        How often a block is tried again whose pixels could not be computed; half a second after
+        the first failure, twice as long after each further one.
     progress
         True: a bar; False: none; a function: called with :class:`Progress` after every block;
         None: a bar in notebooks and terminals.
@@ -121,9 +137,11 @@ def write_ome_zarr(
     Raises
     ------
     TargetError, TargetExistsError
-        If the target can't be written; nothing is left there.
+        If the target can't be written, or another export is writing it; nothing is left there.
+    VerifyError
+        If `verify` finds other pixels than were written; nothing is left there.
     PlanError
-        If the options make no sense together.
+        If the options make no sense together, or `resume` finds another export than this one.
     SourceError
         If computing the pixels failed; nothing is left at the target.
 
@@ -190,6 +208,7 @@ def write_ome_zarr(
 _OF_A_NEW_ONE: Final = (
     *("version", "levels", "factors", "method", "chunks", "shards", "compression"),
     *("compression_level", "skip_empty", "labels", "overwrite"),
+    *("resume", "verify", "retries"),
 )
 
 

@@ -192,7 +192,7 @@ def plan_tiff(
 
 def _planar(factors: Factors, dims: Sequence[str]) -> Factors:
     """Return `factors` for TIFF, whose levels all have the same planes."""
-    if factors is None or factors == "isotropic":
+    if factors is None or (isinstance(factors, str) and factors == "isotropic"):
         return {"y": 2, "x": 2}
     for step in factors if isinstance(factors, Sequence) else [factors]:
         for name in "tz":
@@ -250,7 +250,7 @@ def parse_nbytes(budget: str | int) -> int:
 
     try:
         nbytes = int(parse_bytes(budget))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         nbytes = 0
     if nbytes < 1:
         raise PlanError(f"memory_budget={budget!r} is no size; give bytes or text such as '1 GiB'")

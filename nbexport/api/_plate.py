@@ -16,7 +16,7 @@ from nbexport.api._plan import Shards
 from nbexport.errors import PlanError
 from nbexport.metadata import ngff_group
 from nbexport.plan import Factors, Method
-from nbexport.stores import ProgressOption, TargetPath, WriteReport
+from nbexport.stores import ProgressOption, TargetPath, VerifyOption, WriteReport
 
 FieldKey = tuple[str, int | str, int]
 """(row, column, field)"""
@@ -44,6 +44,9 @@ def write_plate(
     compression_level: int | None = None,
     skip_empty: bool = False,
     overwrite: bool = False,
+    resume: bool = False,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption = None,
     workers: int | None = None,
     client: Any = None,
@@ -71,7 +74,9 @@ def write_plate(
         See :func:`write_ome_zarr`; they hold for every image.
     compression, compression_level, skip_empty
         See :func:`write_ome_zarr`.
-    overwrite, progress, workers, client, memory_budget, storage_options
+    overwrite, resume, verify, retries
+        See :func:`write_ome_zarr`.
+    progress, workers, client, memory_budget, storage_options
         See :func:`write_ome_zarr`.
 
     Returns

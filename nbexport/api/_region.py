@@ -112,6 +112,7 @@ def prepare_ome_zarr(
     Examples
     --------
     >>> import nbexport.testing
+    >>> from nbexport import write_ome_zarr
     >>> movie = nbexport.testing.cells(t=4, c=2, y=64, x=64)
     >>> report = prepare_ome_zarr(movie, folder / "live.ome.zarr")
     >>> for t in range(4):  # as the frames arrive

@@ -69,7 +69,8 @@ class Rendering:
             looks = find_looks(plan, self.wishes, sample)
 
             def make(planes: Planes, i: int) -> Frame:
-                shown = (looks[plan.indices[i]],) if plan.along == "c" and looks[1:] else looks
+                one_of = plan.along == "c" and plan.image.kind == "intensity"
+                shown = (looks[i],) if one_of else looks
                 frame = render_planes(planes[: len(shown)], shown)
                 return painter.draw(resize(frame, plan.size, exact=exact), i)
 

@@ -13,6 +13,7 @@ from nbexport.stores._movie_codec import Quality
 from nbexport.stores._progress import Progress, ProgressOption
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import TargetPath, ZarrTarget
+from nbexport.stores._verify import VerifyOption
 
 __all__ = [
     "Cluster",
@@ -23,6 +24,7 @@ __all__ = [
     "Quality",
     "Source",
     "TargetPath",
+    "VerifyOption",
     "WriteReport",
     "ZarrTarget",
     "check_target",

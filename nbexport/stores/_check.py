@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal, overload
 
@@ -70,9 +71,10 @@ def check_target(
                 "leave them out"
             )
         path = check_local(text, format, overwrite=overwrite)
+        is_new = not os.path.lexists(path)
         if format != "ome-zarr":
-            return LocalFile(path)
-        return OzxFile(LocalFile(path)) if is_ozx(path.name) else LocalZarr(path)
+            return LocalFile(path, is_new)
+        return OzxFile(LocalFile(path, is_new)) if is_ozx(path.name) else LocalZarr(path, is_new)
     options = storage_options or {}
     if format == "ome-zarr" and not is_ozx(text.rstrip("/")):
         return check_remote(text, overwrite=overwrite, storage_options=options)

@@ -42,12 +42,12 @@ def find_cluster(client: Any) -> Cluster | None:
     if client is False:
         return None
     if client is None:
-        # Never imported means never started.
-        distributed = sys.modules.get("distributed")
-        if distributed is None:
+        # Never imported means never started; another thread may be importing it (dask does).
+        known = getattr(sys.modules.get("distributed"), "Client", None)
+        if known is None:
             return None
         try:
-            client = distributed.Client.current()
+            client = known.current()
         except ValueError:
             return None
     if not hasattr(client, "get_executor") or not hasattr(client, "nthreads"):

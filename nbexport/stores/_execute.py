@@ -7,10 +7,11 @@ the same bytes come from both.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Generator, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -32,6 +33,8 @@ R = TypeVar("R")
 _GRACE_S: Final = 0.7
 # Another process does not see `cancel`: it finishes its block.
 _CLUSTER_GRACE_S: Final = 30.0
+# Before a source that failed is asked again; twice as long each time.
+_RETRY_S: Final = 0.5
 # A wait without a timeout can't be interrupted on Windows.
 _POLL_S: Final = 0.2
 
@@ -67,6 +70,8 @@ class Part(Generic[R]):
         ones; or one that was given.
     sampled
         Take samples of the coarsest level, for display windows.
+    retries
+        How often a block whose source fails is tried again.
     """
 
     plan: PyramidPlan
@@ -74,16 +79,18 @@ class Part(Generic[R]):
     put: Put[R]
     written: Callable[[int], Source]
     sampled: bool
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[R]):
-    """One block of one part."""
+    """One block of one part; `place` numbers the part, its pass and the block."""
 
     part: Part[R]
     walk: Pass
     block: Block
     source: Source
+    place: tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +116,11 @@ def stages(parts: Sequence[Part[R]]) -> list[Iterator[Job[R]]]:
 
 
 def _stage(parts: Sequence[Part[R]], n: int) -> Iterator[Job[R]]:
-    for part in parts:
+    for i, part in enumerate(parts):
         for walk in part.plan.passes[n : n + 1]:
             source = part.source if n == 0 else part.written(walk.reads)
             for block in walk.blocks():
-                yield Job(part, walk, block, source)
+                yield Job(part, walk, block, source, (i, n, block.index))
 
 
 class Workers:
@@ -131,6 +138,10 @@ class Workers:
         The word for the progress.
     cluster
         Where jobs run instead of on threads: an executor of other processes.
+    finished
+        Places of jobs that were done before; they count, and are not run.
+    note
+        Called with a job and its result as soon as it is done, on whatever thread.
     """
 
     def __init__(
@@ -141,12 +152,16 @@ class Workers:
         *,
         what: str,
         cluster: Executor | None = None,
+        finished: Container[tuple[int, int, int]] = (),
+        note: Callable[[Job[Any], Done[Any]], object] | None = None,
     ) -> None:
         self._in_flight = in_flight
         self._n_jobs = n_jobs
         self._report = report
         self._what = what
         self._cluster = cluster
+        self._finished = finished
+        self._note = note
         self._cancel = threading.Event()
         self._n_done = 0
         self._nbytes = 0
@@ -160,15 +175,20 @@ class Workers:
         if self._cluster is None:
             threads = ThreadPoolExecutor(self._in_flight, thread_name_prefix="nbexport")
         queue: deque[tuple[Job[R], Future[Done[R]]]] = deque()
+        due = self._unfinished(jobs)
 
         def fill(n_jobs: int) -> None:
-            for job in islice(jobs, n_jobs):
+            for job in islice(due, n_jobs):
                 if threads is not None:
-                    future = threads.submit(run_job, job, self._cancel)
+                    future = threads.submit(self._run_and_note, job)
                 else:
                     assert self._cluster is not None
-                    alone = Job(job.part, job.walk, job.block, job.source.cut(job.block.reads))
-                    future = self._cluster.submit(run_job, _without_source(alone))
+                    alone = replace(job, source=job.source.cut(job.block.reads))
+                    try:
+                        future = self._cluster.submit(run_job, _without_source(alone))
+                    except Exception as error:
+                        told = _as_cancelled(error)
+                        raise told from (error if told is not error else None)
                 queue.append((job, future))
 
         try:
@@ -176,6 +196,8 @@ class Workers:
             while queue:
                 job, future = queue[0]
                 done = _result(future)
+                if threads is None and self._note is not None:
+                    self._note(job, done)
                 queue.popleft()
                 fill(1)
                 self._tell(job)
@@ -198,17 +220,45 @@ class Workers:
         if threads is not None:
             threads.shutdown()
 
-    def _tell(self, job: Job[R]) -> None:
+    def _unfinished(self, jobs: Iterator[Job[R]]) -> Iterator[Job[R]]:
+        for job in jobs:
+            if job.place in self._finished:
+                self._count(job)
+            else:
+                yield job
+
+    def _run_and_note(self, job: Job[R]) -> Done[R]:
+        done = run_job(job, self._cancel)
+        if self._note is not None:
+            self._note(job, done)
+        return done
+
+    def _count(self, job: Job[R]) -> None:
         self._n_done += 1
         if job.walk is job.part.plan.passes[0]:
             n_pixels = prod(stop - start for start, stop in job.block.reads)
             self._nbytes += n_pixels * np.dtype(job.part.plan.image.dtype).itemsize
+
+    def _tell(self, job: Job[R]) -> None:
+        self._count(job)
         self._report(
             Progress(done=self._n_done, total=self._n_jobs, nbytes=self._nbytes, what=self._what)
         )
 
 
 def run_job(job: Job[R], cancel: threading.Event | None = None) -> Done[R]:
+    """Do :func:`_run_once`, and again where the source failed, as often as the part wants."""
+    pause = cancel.wait if cancel is not None else time.sleep
+    for tried in range(1, job.part.retries + 1):
+        try:
+            return _run_once(job, cancel)
+        except SourceError:
+            pause(_RETRY_S * 2 ** (tried - 1))
+            _check(cancel)
+    return _run_once(job, cancel)
+
+
+def _run_once(job: Job[R], cancel: threading.Event | None) -> Done[R]:
     """Fetch the block of `job` leaf by leaf, put each, and pool and put the coarser levels."""
     plan, block, walk = job.part.plan, job.block, job.walk
     results: list[tuple[int, R]] = []
@@ -279,8 +329,10 @@ def _hand_out(job: Job[R], boxes: Sequence[Box], take: Callable[[int, Array], No
                 job.part.plan.levels[job.walk.reads].axes, job.block.reads, strict=True
             )
         )
+        n_tries = job.part.retries + 1
+        times = f"{n_tries} times, at last " if n_tries > 1 else ""
         raise SourceError(
-            f"computing the pixels at {place} failed with {type(error).__name__}: {error}; "
+            f"computing the pixels at {place} failed {times}with {type(error).__name__}: {error}; "
             "the error lies in how this DataArray is computed, try da.isel(...).compute() there"
         ) from error
 
@@ -298,13 +350,7 @@ def _sample(plan: PyramidPlan, box: Box, pixels: Array) -> tuple[tuple[int, Arra
 
 def _without_source(job: Job[R]) -> Job[R]:
     """Return `job` as it is sent to a cluster: the part's own pixels stay here."""
-    part = job.part
-    return Job(
-        Part(part.plan, job.source, part.put, _nothing_written, part.sampled),
-        job.walk,
-        job.block,
-        job.source,
-    )
+    return replace(job, part=replace(job.part, source=job.source, written=_nothing_written))
 
 
 def _nothing_written(level: int) -> Source:
@@ -319,4 +365,17 @@ def _check(cancel: threading.Event | None) -> None:
 def _result(future: Future[Done[R]]) -> Done[R]:
     while not wait((future,), timeout=_POLL_S).done:
         pass
-    return future.result()
+    try:
+        return future.result()
+    except CancelledError as error:
+        raise _as_cancelled(error) from error
+
+
+def _as_cancelled(error: Exception) -> Exception:
+    """Return what a user is told where a cluster was closed under an export; else `error`."""
+    if type(error).__name__ not in ("CancelledError", "ClosedClientError"):
+        return error
+    return ExportCancelled(
+        "the dask cluster was closed, or dropped the blocks of this export; export again on one "
+        "that runs, or with client=False"
+    )

@@ -56,9 +56,12 @@ class LocalFile:
     ----------
     path
         Absolute.
+    is_new
+        Nothing was there when it was checked.
     """
 
     path: Path
+    is_new: bool = False
 
     def __str__(self) -> str:
         return str(self.path)
@@ -71,7 +74,7 @@ class LocalFile:
     @contextmanager
     def opened(self, announce: Announce | None = None) -> Iterator[Path]:
         """Give a path in a hidden folder beside the target, and rename it where the block ends."""
-        with staged(self.path) as folder:
+        with staged(self.path, is_new=self.is_new) as folder:
             yield folder / self.path.name
 
 

@@ -7,12 +7,11 @@ off by a kill is no line. What no line names is written again, whatever is found
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -142,9 +141,7 @@ class FileLines:
 
     def flush(self) -> None:
         """Close the file."""
-        if not self._file.closed:
-            os.fsync(self._file.fileno())
-            self._file.close()
+        self._file.close()
 
 
 class ObjectLines:

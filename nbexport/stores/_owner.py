@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,6 +61,16 @@ class Owner:
             return False
         started = _started(self.pid)
         return started is None or self.started is None or started == self.started
+
+
+def restarted_since(moment: float) -> bool:
+    """Return whether this machine was started after `moment`, in seconds since 1970.
+
+    Where a machine sleeps and does not count the time, it says so too early rather than too late.
+    """
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    up = time.monotonic() if clock is None else time.clock_gettime(clock)
+    return moment < time.time() - up
 
 
 def _started(pid: int) -> int | None:

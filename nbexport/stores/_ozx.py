@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from nbexport.errors import PlanError
 from nbexport.stores._file import FileTarget, LocalFile
+from nbexport.stores._journal import JournalWish
 from nbexport.stores._target import OpenZarr
 
 _METADATA: Final = "zarr.json"
@@ -57,8 +59,13 @@ class OzxFile:
         return False
 
     @contextmanager
-    def opened(self) -> Iterator[OpenZarr]:
+    def opened(self, wish: JournalWish | None = None) -> Iterator[OpenZarr]:
         """Give a folder; what is in it is packed and published where the block ends."""
+        if wish is not None and wish.resume:
+            raise PlanError(
+                f"resume=True can't continue '{self}', which is one file, written once; leave it "
+                "out, or choose a target that ends in .ome.zarr"
+            )
         with self.file.opened() as path:
             yield _OpenOzx(path.parent / "zarr", path)
 
@@ -67,6 +74,14 @@ class OzxFile:
 class _OpenOzx:
     store: Path
     path: Path
+    journal: None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reread(self) -> Any:
+        from zarr.storage import ZipStore
+
+        return ZipStore(self.path, mode="r")
 
     def finish(self) -> int:
         """Pack the folder, remove it, and return the bytes of the file."""

@@ -24,6 +24,7 @@ from nbexport.stores._owner import Owner
 _OWNER: Final = "owner"
 _REPLACED: Final = "replaced"
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+_ORPHAN_S: Final = 2.0
 # Virus scanners and indexers hold a new file for a moment.
 _WINDOWS_BUSY: Final = (5, 32)
 _RENAME_PAUSES_S: Final = (0.01, 0.05, 0.2, 0.5, 1.0)
@@ -47,10 +48,9 @@ def locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.partial-lock")
     descriptor = _acquired(lock, path)
     try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, Owner.this().text().encode(), 0) if hasattr(
-            os, "pwrite"
-        ) else os.write(descriptor, Owner.this().text().encode())
+        os.write(descriptor, Owner.this().text().encode())
         yield
     finally:
         if os.name != "nt":  # where an open file can't be removed
@@ -62,6 +62,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _acquired(lock: Path, path: Path) -> int:
+    until = time.monotonic() + _ORPHAN_S
     while True:
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
@@ -71,6 +72,11 @@ def _acquired(lock: Path, path: Path) -> int:
         held = _try_lock(descriptor)
         if held is None:  # a disk without locks
             held = owner is None or owner.runs is False
+        if not held and owner is not None and owner.runs is False and time.monotonic() < until:
+            # A process that it was about to start holds the lock until it is another program.
+            os.close(descriptor)
+            time.sleep(_ORPHAN_S / 100)
+            continue
         if not held:
             os.close(descriptor)
             raise TargetError(
@@ -120,17 +126,26 @@ def own(folder: Path) -> None:
     (folder / _OWNER).write_text(Owner.this().text(), encoding="utf-8")
 
 
+def is_owned(folder: Path) -> bool:
+    """Return whether `folder` is still the one that :func:`own` was called for."""
+    return (folder / _OWNER).exists()
+
+
 def left_folders(path: Path) -> Iterator[tuple[Path, Owner]]:
     """Yield what other exports to `path` left, and whose it was; for the holder of the lock."""
     for folder in sorted(path.parent.glob(f".{_escaped(path.name)}.partial-*")):
         with suppress(OSError):
+            if [entry.name for entry in folder.iterdir()] in ([], [_OWNER]):
+                # Nothing was made in it yet, perhaps not even the name of its owner.
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
             owner = Owner.read((folder / _OWNER).read_text(encoding="utf-8"))
             if owner is not None:
                 yield folder, owner
 
 
-def cleaned(path: Path) -> tuple[str, ...]:
-    """Remove what killed exports left of `path`, and return a sentence for each.
+def cleaned(path: Path, keep: Path | None = None) -> tuple[str, ...]:
+    """Remove what killed exports left of `path`, but for `keep`; return a sentence for each.
 
     Raises
     ------
@@ -140,6 +155,8 @@ def cleaned(path: Path) -> tuple[str, ...]:
     notes = []
     for folder, owner in left_folders(path):
         restore(path, folder)
+        if folder == keep:
+            continue
         if owner.is_here:
             shutil.rmtree(folder, ignore_errors=True)
             notes.append(f"'{folder.name}', left by a killed export ({owner}), was removed")

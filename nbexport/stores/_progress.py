@@ -45,7 +45,6 @@ def listener(
         from tqdm.auto import tqdm
 
         with tqdm(total=total, desc=what, unit="block", leave=False) as bar:
-
             shown = what
 
             def show(progress: Progress) -> None:

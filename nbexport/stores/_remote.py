@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from nbexport.errors import MissingPackageError, PlanError, TargetError, TargetExistsError
+from nbexport.errors import (
+    MissingPackageError,
+    PlanError,
+    TargetError,
+    TargetExistsError,
+    VerifyError,
+)
 from nbexport.stores._format import SUFFIXES, ZARR_FILES, Format
+from nbexport.stores._journal import Journal, JournalWish
+from nbexport.stores._remote_journal import MARK, RemoteMark
 from nbexport.stores._target import check_suffix
 from nbexport.stores._trouble import shown, told
 
@@ -52,9 +60,13 @@ def check_remote(url: str, *, overwrite: bool, storage_options: Mapping[str, Any
     fs, path, found = looked_at(url, "ome-zarr", storage_options)
     url = url.rstrip("/")
     name = shown(url)
+    names = {entry.rsplit("/", 1)[-1] for entry in found}
+    is_zarr = not names.isdisjoint(ZARR_FILES)
+    if MARK in names and not is_zarr:  # what a killed export left is nobody's
+        found = []
     if found and not overwrite:
         raise TargetExistsError(f"'{name}' exists; pass overwrite=True to replace it")
-    if found and not any(entry.rsplit("/", 1)[-1] in ZARR_FILES for entry in found):
+    if found and not is_zarr:
         raise TargetError(
             f"'{name}' holds something that does not look like an OME-Zarr, so overwrite=True "
             "does not replace it; remove it yourself or choose another name"
@@ -129,7 +141,7 @@ class RemoteZarr:
         )
 
     @contextmanager
-    def opened(self) -> Iterator[OpenRemote]:
+    def opened(self, wish: JournalWish | None = None) -> Iterator[OpenRemote]:
         """Remove the old Zarr and give a store to write into; it is published where the block ends.
 
         Where it ends by an exception, what was written is removed.
@@ -144,17 +156,36 @@ class RemoteZarr:
             raise MissingPackageError(
                 f"'{self}' needs a newer fsspec; install it with: pip install 'fsspec>=2024.12'"
             ) from error
-        if self.exists:
-            with told("removing the old", str(self)):
-                self._remove()
-        opened = OpenRemote(self, HeldStore(inner, str(self)))
+        mark = RemoteMark(self.fs, self.path, str(self))
+        with told("writing to", str(self)):
+            journal = mark.open(wish, exists=self.exists)
         try:
-            yield opened
-            opened.publish()
-        except BaseException as error:
-            opened.store.stop(_GRACE_S)
+            if not journal.finished:
+                with told("removing the old", str(self)):
+                    self._remove(but=mark.folder)
+            opened = OpenRemote(self, HeldStore(inner, str(self)), inner, mark, journal)
+            try:
+                yield opened
+                opened.publish()
+            except BaseException as error:
+                opened.store.stop(_GRACE_S)
+                if not mark.is_lost:
+                    self._end(error, journal, resume=wish is not None and wish.resume)
+                raise
+        finally:
+            mark.close()
+
+    def _end(self, error: BaseException, journal: Journal, *, resume: bool) -> None:
+        """Keep what can be continued after `error`, or remove all."""
+        if resume and journal.n_noted and not isinstance(error, VerifyError):
+            with suppress(Exception):  # what could not be noted is written again
+                journal.close()
+            error.add_note(
+                f"{journal.n_noted} finished blocks lie in '{self}'; run the same export with "
+                "resume=True to continue."
+            )
+        else:
             self._clean_up_after(error)
-            raise
 
     def listing(self) -> dict[str, dict[str, Any]]:
         """Return all objects below the target, by path."""
@@ -162,23 +193,31 @@ class RemoteZarr:
         found: dict[str, dict[str, Any]] = self.fs.find(self.path, detail=True)
         return found
 
-    def _remove(self) -> None:
-        """Remove all objects below the target, those that make it a Zarr first."""
+    def _remove(self, but: str | None = None) -> None:
+        """Remove all objects below the target, those that make it a Zarr first, but for `but`."""
         found = _listed(self.fs, self.path)
         for entry in found:
             if entry.rsplit("/", 1)[-1] in ZARR_FILES:
                 self.fs.rm_file(entry)
         self.fs.invalidate_cache()
-        if _listed(self.fs, self.path):
+        old = [entry for entry in _listed(self.fs, self.path) if not _same(entry, but)]
+        if old:
             try:
-                self.fs.rm(self.path, recursive=True)
+                # The mark goes last: without it, nobody would know what the rest is.
+                for entry in sorted(old, key=lambda entry: entry.rsplit("/", 1)[-1] == MARK):
+                    self.fs.rm(entry, recursive=True)
             except OSError:
                 # Not every S3 server removes many objects at once (DeleteObjects).
                 with ThreadPoolExecutor(_N_REMOVALS) as threads:
-                    list(threads.map(self.fs.rm_file, self.listing()))
+                    list(threads.map(self.fs.rm_file, self._objects(but)))
         # s3fs does not say which objects a server refused to remove.
-        if remaining := len(self.listing()):
+        if remaining := len(self._objects(but)):
             raise TargetError(f"{remaining} objects below '{self}' could not be removed")
+
+    def _objects(self, but: str | None) -> list[str]:
+        """Return all objects below the target, the mark last, without those below `but`."""
+        all_of_them = sorted(self.listing(), key=lambda key: f"/{MARK}/" in key)
+        return [key for key in all_of_them if but is None or not _below(key, but)]
 
     def _clean_up_after(self, error: BaseException) -> None:
         try:
@@ -189,7 +228,7 @@ class RemoteZarr:
         else:
             after = "nothing was left there"
         if isinstance(error, TargetError):
-            raise TargetError(f"{error}; {after}") from error
+            raise type(error)(f"{error}; {after}") from error
         if not after.startswith("nothing"):
             error.add_note(f"Of '{self}', {after}.")
 
@@ -204,27 +243,55 @@ class OpenRemote:
         Where.
     store
         What zarr writes into.
+    reread
+        The same, around all that holds anything back.
+    mark, kept
+        Whose it is, and the journal; None where only metadata are written.
     """
 
     target: RemoteZarr
     store: HeldStore
+    reread: Any = None
+    mark: RemoteMark | None = None
+    kept: Journal | None = None
+
+    @property
+    def journal(self) -> Journal | None:
+        """What takes note of finished blocks."""
+        return self.kept
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found of other exports."""
+        return self.mark.notes if self.mark is not None else ()
 
     def finish(self) -> int:
         """Return the bytes of all objects, and of the root metadata that is still to come."""
         with told("listing", str(self.target)):
-            stored = sum(int(entry["size"] or 0) for entry in self.target.listing().values())
+            found = self.target.listing()
+        mark = self.mark.folder if self.mark is not None else None
+        stored = sum(
+            int(entry["size"] or 0)
+            for key, entry in found.items()
+            if mark is None or not _below(key, mark)
+        )
         return stored + sum(len(value) for value in self.store.held.values())
 
     def publish(self) -> None:
-        """Write the root metadata."""
+        """Write the root metadata, and remove the mark."""
         from nbexport.stores._held import ROOT_KEYS
 
+        if self.mark is not None:
+            with told("writing to", str(self.target)):
+                self.mark.check()
         for key in ROOT_KEYS:
             if key in self.store.held:
                 with told("writing to", str(self.target)):
                     content = self.store.held[key].to_bytes()
                     self.target.fs.pipe_file(f"{self.target.path}/{key}", content)
         self.target.fs.invalidate_cache()
+        if self.mark is not None:
+            self.mark.remove()
 
 
 def _file_system(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any, str]:
@@ -254,6 +321,14 @@ def _file_system(url: str, scheme: str, options: Mapping[str, Any]) -> tuple[Any
                 f"{error}; look at what fsspec's {scheme} file system takes"
             ) from error
     return fs, path
+
+
+def _below(key: str, folder: str) -> bool:
+    return key.strip("/").startswith(folder.strip("/") + "/")
+
+
+def _same(key: str, other: str | None) -> bool:
+    return other is not None and key.strip("/") == other.strip("/")
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

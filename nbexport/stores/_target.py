@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nbexport._markup import human_nbytes
-from nbexport.errors import PlanError, TargetError, TargetExistsError
+from nbexport.errors import PlanError, TargetError, TargetExistsError, VerifyError
 from nbexport.stores._format import (
     ALSO_TAKEN,
     HEAD_NBYTES,
@@ -27,6 +26,9 @@ from nbexport.stores._format import (
     begins_as,
     is_ozx,
 )
+from nbexport.stores._journal import Journal, JournalWish
+from nbexport.stores._partial import cleaned, is_owned, locked, new_folder, publish
+from nbexport.stores._resume import open_partial
 
 TargetPath = str | os.PathLike[str]
 # Two letters at least: C: is a drive. fsspec chains URLs by "::".
@@ -39,6 +41,18 @@ class OpenZarr(Protocol):
     @property
     def store(self) -> Any:
         """What zarr creates the root group in."""
+
+    @property
+    def reread(self) -> Any:
+        """What zarr reads it from again, by another way, once it is finished."""
+
+    @property
+    def journal(self) -> Journal | None:
+        """What takes note of finished blocks; None where nothing can be continued."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found of other exports, a sentence each."""
 
     def finish(self) -> int:
         """Return the bytes written."""
@@ -62,8 +76,16 @@ class ZarrTarget(Protocol):
     def loses(self, array: Any) -> bool:
         """Return whether writing here would remove `array`, a zarr.Array, before it is read."""
 
-    def opened(self) -> AbstractContextManager[OpenZarr]:
-        """Open it for writing; where the block ends it is published, or by an exception removed."""
+    def opened(self, wish: JournalWish | None = None) -> AbstractContextManager[OpenZarr]:
+        """Open it for writing; where the block ends it is published, or by an exception removed.
+
+        Raises
+        ------
+        TargetError
+            If another export is writing there right now.
+        PlanError
+            If `wish` is to continue an export that it doesn't fit, or none can be continued here.
+        """
 
 
 def target_text(target: TargetPath) -> str:
@@ -71,8 +93,10 @@ def target_text(target: TargetPath) -> str:
     try:
         text = os.fspath(target)
     except TypeError:
-        text = b""  # type: ignore[assignment]
-    if not isinstance(text, str) or not text:
+        text = ""
+    # No system takes NUL, and neither a report nor a log takes half of a surrogate pair.
+    sound = isinstance(text, str) and "\0" not in text
+    if not (text and sound and text == text.encode(errors="replace").decode()):
         raise PlanError(
             f"target {target!r} is not a path; give a file name such as 'cells.ome.zarr'"
         )
@@ -143,34 +167,58 @@ def check_local(text: str, format: Format, *, overwrite: bool) -> Path:
     return path
 
 
+def check_untouched(path: Path, folder: Path, *, is_new: bool) -> None:
+    """Raise TargetError where somebody put something at `path`, or removed what is to go there.
+
+    A folder that was removed is made anew by zarr, with the chunks that follow in it.
+    """
+    if not is_owned(folder):
+        raise TargetError(
+            f"'{folder}' was removed while it was written; nothing was left there, export again"
+        )
+    if is_new and os.path.lexists(path):
+        raise TargetExistsError(
+            f"'{path}' was not there when this export began, and is there now; it was left as it "
+            "is, choose another name, or pass overwrite=True to replace it"
+        )
+
+
 @contextmanager
-def staged(path: Path) -> Iterator[Path]:
+def staged(path: Path, *, is_new: bool = False) -> Iterator[Path]:
     """Give a hidden folder beside `path` to write into; what is then at ``path.name`` is published.
 
     Publishing is a rename on one file system. Where the block ends by an exception, the folder is
-    removed and `path` stays as it was.
+    removed and `path` stays as it was. What a killed export left is removed first.
+
+    Parameters
+    ----------
+    path
+        The target.
+    is_new
+        Nothing was there when it was checked: what appears meanwhile is not replaced.
 
     Yields
     ------
     Path
         An empty folder; write to ``folder / path.name``.
     """
-    folder = path.parent / f".{path.name}.partial-{secrets.token_hex(4)}"
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise TargetError(f"'{path.parent}' can't be written: {error.strerror}") from error
-    try:
-        with full_disk_told(folder, path.parent, "choose another target"):
-            yield folder
-            _publish(folder / path.name, path, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with locked(path):
+        cleaned(path)
+        folder = new_folder(path)
+        try:
+            with full_disk_told(folder, path.parent, "choose another target"):
+                yield folder
+                check_untouched(path, folder, is_new=is_new)
+                publish(folder / path.name, path, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def full_disk_told(folder: Path, disk: Path, otherwise: str) -> Iterator[None]:
-    """Raise TargetError where writing into `folder` ends because its disk is full.
+def full_disk_told(
+    folder: Path, disk: Path, otherwise: str, left: str = "nothing was left there"
+) -> Iterator[None]:
+    """Raise TargetError where writing into `folder` ends because its disk is full, or fails.
 
     Parameters
     ----------
@@ -180,33 +228,23 @@ def full_disk_told(folder: Path, disk: Path, otherwise: str) -> Iterator[None]:
         A place on the disk, by a name that the user knows.
     otherwise
         What to do if no space can be freed.
+    left
+        What is there afterwards.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, TargetError) or error.errno is None:
             raise
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise TargetError(
+                f"writing to '{disk}' failed ({error.strerror}); {left}, look whether the folder, "
+                "its rights and its disk are as they were"
+            ) from error
         done = human_nbytes(nbytes_on_disk(folder))
         raise TargetError(
-            f"the disk of '{disk}' is full after {done}; nothing was left there, "
-            f"free some space or {otherwise}"
+            f"the disk of '{disk}' is full after {done}; {left}, free some space or {otherwise}"
         ) from error
-
-
-def _publish(made: Path, path: Path, folder: Path) -> None:
-    """Rename `made` to `path`; what stood there is moved into `folder`, which is removed next."""
-    if path.is_dir() and not path.is_symlink():
-        # A folder can't be replaced by a rename, so the old one steps aside first and steps back
-        # if the new one can't take its place.
-        aside = folder / "replaced"
-        path.rename(aside)
-        try:
-            made.rename(path)
-        except OSError:
-            aside.rename(path)
-            raise
-    else:
-        made.replace(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +255,12 @@ class LocalZarr:
     ----------
     path
         Absolute.
+    is_new
+        Nothing was there when it was checked.
     """
 
     path: Path
+    is_new: bool = False
 
     def __str__(self) -> str:
         return str(self.path)
@@ -244,15 +285,45 @@ class LocalZarr:
         return False
 
     @contextmanager
-    def opened(self) -> Iterator[OpenZarr]:
+    def opened(self, wish: JournalWish | None = None) -> Iterator[OpenZarr]:
         """Give a hidden folder beside the path, which is renamed where the block ends."""
-        with staged(self.path) as folder:
-            yield _OpenFolder(folder / self.path.name)
+        resume = wish is not None and wish.resume
+        left = "what is finished was kept for resume=True" if resume else "nothing was left there"
+        with locked(self.path):
+            partial = open_partial(self.path, wish)
+            kept = False
+            try:
+                with full_disk_told(
+                    partial.folder, self.path.parent, "choose another target", left
+                ):
+                    yield _OpenFolder(partial.store, partial.journal, partial.notes)
+                    check_untouched(self.path, partial.folder, is_new=self.is_new)
+                    partial.forget()
+                    publish(partial.store, self.path, partial.folder)
+            except BaseException as error:
+                # What can't be read back is not continued.
+                kept = resume and not isinstance(error, VerifyError) and partial.is_worth_keeping()
+                if kept:
+                    error.add_note(
+                        f"{partial.journal.n_noted} finished blocks lie in '{partial.folder}'; "
+                        "run the same export with resume=True to continue."
+                    )
+                raise
+            finally:
+                partial.journal.close()
+                if not kept:
+                    shutil.rmtree(partial.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _OpenFolder:
     store: Path
+    journal: Journal
+    notes: tuple[str, ...]
+
+    @property
+    def reread(self) -> Path:
+        return self.store
 
     def finish(self) -> int:
         return nbytes_on_disk(self.store)

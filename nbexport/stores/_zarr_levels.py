@@ -6,16 +6,20 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import zarr
 from zarr.core import codec_pipeline
+from zarr.core.sync import sync
 
 from nbexport.metadata import ZARR_FORMATS
 from nbexport.plan import Box, PyramidPlan
 from nbexport.stores._codec import codec
+from nbexport.stores._journal import UnitSums
+from nbexport.stores._verify import Unit, unit_sums
 
 Array = npt.NDArray[Any]
 
@@ -79,17 +83,34 @@ def create_levels(
         )
 
 
+def reopened_levels(
+    group: zarr.Group, plan: PyramidPlan, options: ZarrOptions
+) -> tuple[zarr.Array[Any], ...]:
+    """Return the arrays of `plan`, which :func:`create_levels` created, with what is in them."""
+    with shards_in_one_go(
+        sharded=plan.levels[0].shards is not None, write_empty=not options.skip_empty
+    ):
+        return tuple(
+            zarr.open_array(group.store, path=f"{group.path}/{i}".strip("/"), mode="r+")
+            for i in range(len(plan.levels))
+        )
+
+
 @contextmanager
-def shards_in_one_go(*, sharded: bool) -> Iterator[None]:
+def shards_in_one_go(*, sharded: bool, write_empty: bool | None = None) -> Iterator[None]:
     """Let arrays that are made or opened here encode a shard in one go, where zarr can.
+
+    Those that are opened also get `write_empty`, which nobody writes into an array's metadata.
 
     zarr 3.4 can, 3.1 can't. Its other way makes a coroutine and a thread hop for every chunk of a
     shard: 25 % more CPU time than without shards (32 chunks of 4 MiB each), against 6 %.
     """
     name = "FusedCodecPipeline"
-    wanted = {}
+    wanted: dict[str, Any] = {}
+    if write_empty is not None:
+        wanted["array.write_empty_chunks"] = write_empty
     if sharded and hasattr(codec_pipeline, name):
-        wanted = {"codec_pipeline.path": f"{codec_pipeline.__name__}.{name}"}
+        wanted["codec_pipeline.path"] = f"{codec_pipeline.__name__}.{name}"
     with _CONFIG, zarr.config.set(wanted):
         yield
 
@@ -103,17 +124,36 @@ class PutBoxes:
         One a level.
     origins
         Where the image begins in each; None: at its first pixel.
+    units
+        Shape of the write units of each level, of which checksums are taken; None: of none.
+    again
+        Something may be there already, and is removed first: at the edge of a level zarr reads a
+        shard before it writes it, and a torn one can't be read.
     """
 
     def __init__(
-        self, arrays: Sequence[zarr.Array[Any]], origins: Sequence[tuple[int, ...]] | None = None
+        self,
+        arrays: Sequence[zarr.Array[Any]],
+        origins: Sequence[tuple[int, ...]] | None = None,
+        units: Sequence[tuple[int, ...]] | None = None,
+        *,
+        again: bool = False,
     ) -> None:
+        self._again = again
         self._arrays = tuple(arrays)
         self._origins = origins or [(0,) * array.ndim for array in arrays]
+        self._units = units
 
-    def __call__(self, level: int, box: Box, pixels: Array) -> None:
-        """Write the pixels of `box` of `level`."""
-        self._arrays[level][_slices(box, self._origins[level])] = pixels
+    def __call__(self, level: int, box: Box, pixels: Array) -> UnitSums | None:
+        """Write the pixels of `box` of `level`, and return the checksums of its write units."""
+        array = self._arrays[level]
+        if self._again:
+            for key in _keys(array, box):
+                sync((array.store_path / key).delete())
+        array[_slices(box, self._origins[level])] = pixels
+        if self._units is None:
+            return None
+        return level, box, unit_sums(pixels, self._units[level])
 
 
 class WrittenLevel:
@@ -139,6 +179,40 @@ class WrittenLevel:
     def cut(self, box: Box) -> WrittenLevel:
         """Return this source: it is small, and every process reads the same store."""
         return self
+
+
+class ReadUnits:
+    """Reads write units back.
+
+    Parameters
+    ----------
+    arrays
+        One a level, as another program would open them.
+    skip_empty
+        Units that are all zero may not be there.
+    """
+
+    def __init__(self, arrays: Sequence[zarr.Array[Any]], *, skip_empty: bool) -> None:
+        self._arrays = tuple(arrays)
+        self._skip_empty = skip_empty
+
+    def __call__(self, unit: Unit) -> Array:
+        """Return the pixels of `unit`."""
+        array = self._arrays[unit.level]
+        pixels = np.asarray(array[_slices(unit.box, (0,) * array.ndim)])
+        if not self._skip_empty and not pixels.any():
+            # What is not there reads as zeros.
+            (key,) = _keys(array, unit.box)
+            if not sync((array.store_path / key).exists()):
+                raise FileNotFoundError(f"{array.path}/{key} is missing")
+        return pixels
+
+
+def _keys(array: zarr.Array[Any], box: Box) -> Iterator[str]:
+    """Return the keys below `array` of the chunks (shards) in `box`, which is whole ones."""
+    grid = array.shards or array.chunks
+    places = product(*(range(a // n, -(-b // n)) for (a, b), n in zip(box, grid, strict=True)))
+    return map(array.metadata.encode_chunk_key, places)
 
 
 def _slices(box: Box, origin: Sequence[int]) -> tuple[slice, ...]:

@@ -23,6 +23,8 @@ from nbexport.stores._report import WriteReport
 from nbexport.stores._tiff_codec import CODECS, Compression
 from nbexport.stores._tiff_pages import needs_bigtiff, pages_of
 from nbexport.stores._tiff_spool import Finished, ImageTiles, Spool, Tile
+from nbexport.stores._verify import VerifyOption
+from nbexport.stores._verify_tiff import TiffSums
 
 __all__ = ["CODECS", "Compression", "TiffImage", "write_tiff"]
 
@@ -52,6 +54,8 @@ def write_tiff(
     *,
     compression: Compression,
     bigtiff: bool | None,
+    verify: VerifyOption = False,
+    retries: int = 0,
     progress: ProgressOption,
 ) -> WriteReport:
     """Write `images`, at least one, to the checked `target`, which is published when complete."""
@@ -63,6 +67,9 @@ def write_tiff(
     if bigtiff is None:
         bigtiff = needs_bigtiff(plans, description)
     n_blocks = sum(plan.n_blocks for plan in plans)
+    sums = TiffSums(compression) if verify is not False else None
+    encoding = sums.compression if sums is not None else compression
+    checked: tuple[str, ...] = ()
     with (
         listener(progress, n_blocks, target.name) as report,
         target.opened(report) as path,
@@ -77,9 +84,12 @@ def write_tiff(
         ):
             parts = []
             for i, image in enumerate(images):
-                tiles = ImageTiles(image.plan, compression, spool, path.with_name(f"level-{i}"))
+                tiles = ImageTiles(image.plan, encoding, spool, path.with_name(f"level-{i}"))
                 stack.callback(tiles.close)
-                parts.append((tiles, _part(image, tiles)))
+                put = tiles.put if sums is None else sums.listening(image.plan, tiles.put)
+                parts.append(
+                    (tiles, Part(image.plan, image.source, put, tiles.level, False, retries))
+                )
             first = chain.from_iterable(stages([part])[0] for _, part in parts)
             with closing(workers.run(first)) as blocks:
                 for i, (tiles, part) in enumerate(parts):
@@ -87,6 +97,8 @@ def write_tiff(
                         tiff, tiles, part, blocks, workers, compression, None if i else description
                     )
         nbytes = path.stat().st_size
+        if sums is not None:
+            checked = (sums.check(path, str(target), verify, in_flight, report),)
     return WriteReport(
         target=str(target),
         format=plans[0].format,
@@ -94,13 +106,13 @@ def write_tiff(
         others=tuple(plans[1:]),
         nbytes=nbytes,
         seconds=time.perf_counter() - begin,
-        notes=(*dict.fromkeys(n for image in images for n in image.notes), *compression.notes()),
+        notes=(
+            *dict.fromkeys(n for image in images for n in image.notes),
+            *compression.notes(),
+            *checked,
+        ),
         losses=tuple(dict.fromkeys(loss for plan in plans for loss in plan.losses)),
     )
-
-
-def _part(image: TiffImage, tiles: ImageTiles) -> Part[list[Tile]]:
-    return Part(image.plan, image.source, tiles.put, tiles.level, sampled=False)
 
 
 def _write_image(

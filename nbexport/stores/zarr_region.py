@@ -16,6 +16,7 @@ from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import known_window
 from nbexport.plan import PyramidPlan
 from nbexport.stores._execute import Part, Source, Workers, stages
+from nbexport.stores._journal import UnitSums
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import ZarrTarget
@@ -74,7 +75,7 @@ def write_region(
             "pass client=False or choose another target"
         )
     name = str(stored).rsplit("/", 1)[-1]
-    part: Part[None] = Part(
+    part: Part[UnitSums | None] = Part(
         plan,
         source,
         PutBoxes(stored.arrays, origins),

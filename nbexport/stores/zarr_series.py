@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -29,6 +30,7 @@ __all__ = ["begin_series", "list_series", "reads_from", "series_place"]
 Groups = Mapping[str, Mapping[str, Any]]
 
 _XML: Final = "OME/METADATA.ome.xml"
+_ASIDE: Final = ".partial"
 # Objects copied at the same time.
 _N_COPIES: Final = 16
 
@@ -83,7 +85,7 @@ def series_place(target: ZarrTarget, name: str) -> ZarrTarget:
 def reads_from(target: ZarrTarget, array: Any) -> bool:
     """Return whether `array`, a zarr.Array, lies in `target`."""
     if isinstance(target, RemoteZarr):
-        return replace(target, exists=True).loses(array)
+        return bool(replace(target, exists=True).loses(array))
     assert isinstance(target, LocalZarr)
     store = getattr(array.store, "_store", array.store)
     fs = getattr(store, "fs", None)  # dask reads local folders by fsspec
@@ -91,7 +93,7 @@ def reads_from(target: ZarrTarget, array: Any) -> bool:
     if fs is not None and "file" not in _protocols(fs):
         return False
     place = Path(str(getattr(store, "root", None) or getattr(store, "path", ""))) / array.path
-    return place.is_relative_to(target.path)
+    return bool(place.is_relative_to(target.path))
 
 
 def _begin_in_folder(
@@ -119,23 +121,37 @@ def _begin_at_url(
     target: RemoteZarr, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
 ) -> None:
     fs, root = target.fs, target.path.rstrip("/")
-    objects = [*target.listing()]
-    inner = [key for key in objects if key.removeprefix(f"{root}/") not in ROOT_KEYS]
-    own = {key: fs.cat_file(key) for key in objects if key not in inner}
-
-    def copy(key: str) -> None:
-        fs.cp_file(key, f"{root}/0/{key.removeprefix(f'{root}/')}")
-
-    # A chunk 0/1/2 becomes 0/0/1/2, which is none of the old ones, for it lies deeper. The level
-    # itself does not: 0/zarr.json is its array and will be the group, so all else is copied first.
+    keys = [path.removeprefix(f"{root}/") for path in target.listing()]
+    inner = [key for key in keys if key not in ROOT_KEYS]
+    own = {key: fs.cat_file(f"{root}/{key}") for key in keys if key in ROOT_KEYS}
+    # Chunk 0/1/2 becomes 0/0/1/2, which is no old object's name, for it lies deeper. But where
+    # objects are files, 0/0/1/2 can't be while 0/0/1 is: what that holds up goes by a side way.
+    held_up = [key for key in inner if not _parents(f"0/{key}").isdisjoint(inner)]
+    away = {key: f"{_ASIDE}/{key}" if key in held_up else f"0/{key}" for key in inner}
+    # And what is group 0 in the end was array 0: Zarr 3 has one name for the metadata of both.
     with ThreadPoolExecutor(_N_COPIES) as threads:
-        list(threads.map(copy, inner))
-        for name in ZARR_FILES:
-            if f"{root}/{name}" in own:
-                fs.rm_file(f"{root}/{name}")
-        list(threads.map(fs.rm_file, [*inner, *(key for key in own if not _is_zarr(key))]))
+
+        def copy(copies: Iterable[tuple[str, str]]) -> None:
+            sources, copied = zip(*copies, strict=True)
+            list(threads.map(fs.cp_file, _below(root, sources), _below(root, copied)))
+
+        def remove(objects: Iterable[str]) -> None:
+            list(threads.map(fs.rm_file, _below(root, objects)))
+
+        try:
+            copy(away.items())
+        except BaseException:
+            for path in _below(root, away.values()):
+                with suppress(Exception):  # it may not be there
+                    fs.rm_file(path)
+            raise
+        remove(key for key in own if key in ZARR_FILES)
+        remove([*inner, *(key for key in own if key not in ZARR_FILES)])
+        if held_up:
+            copy((away[key], f"0/{key}") for key in held_up)
+            remove(away[key] for key in held_up)
     for key, content in own.items():
-        fs.pipe_file(f"{root}/0/{key.removeprefix(f'{root}/')}", content)
+        fs.pipe_file(f"{root}/0/{key}", content)
     fs.invalidate_cache()
     held = HeldStore(_store(target), str(target))
     _create(held, zarr_format, groups, files)
@@ -146,8 +162,13 @@ def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def _is_zarr(key: str) -> bool:
-    return key.rsplit("/", 1)[-1] in ZARR_FILES
+def _parents(key: str) -> set[str]:
+    parts = key.split("/")
+    return {"/".join(parts[:n]) for n in range(1, len(parts))}
+
+
+def _below(root: str, keys: Iterable[str]) -> list[str]:
+    return [f"{root}/{key}" for key in keys]
 
 
 def _create(

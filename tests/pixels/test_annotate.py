@@ -226,9 +226,9 @@ PICTURES = {
     ),
     "labels": lambda: plan_frames(labels(y=96, x=128), still=True, scale_bar="20 um"),
     "slide": lambda: plan_frames(
-        slide(), still=True, scale_bar=True, text="H&E, 40×", overlay_color="black"
+        slide(), still=True, scale_bar=True, text="H&E, 40x", overlay_color="black"
     ),
-    "white on white": lambda: plan_frames(slide(), still=True, scale_bar=True, text="H&E, 40×"),
+    "white on white": lambda: plan_frames(slide(), still=True, scale_bar=True, text="H&E, 40x"),
     "colormap": lambda: plan_frames(ramp(), still=True, cmap="magma", window="minmax"),
     "tiny": lambda: plan_frames(
         cells(t=2, c=2, y=32, x=32), scale_bar=True, timestamp=True, legend=True
