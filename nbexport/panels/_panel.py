@@ -14,7 +14,7 @@ import numpy as np
 import traitlets
 import xarray as xr
 
-from nbexport.errors import ExportCancelled, ExportError, PlanError
+from nbexport.errors import ExportCancelled, ExportError, PlanError, TargetExistsError
 from nbexport.panels import _snapshot
 from nbexport.panels._code import Call, call_of, target_of
 from nbexport.panels._job import Job, Pace
@@ -68,6 +68,7 @@ class Panel(anywidget.AnyWidget):
         self._acknowledged: dict[str, int] = {}
         self._said = ""
         self._rate = _RATE
+        self._taken: str | None = None  # a target that turned out to exist
         self._ratio = 0.6
         self._plan: PyramidPlan | None = None
         self._whole: tuple[PanelState, Subject, PyramidPlan] | None = None
@@ -155,6 +156,8 @@ class Panel(anywidget.AnyWidget):
                 self.job = {"phase": "cancelled", "text": "Cancelled; nothing was left."}
             else:
                 assert error is not None
+                if isinstance(error, TargetExistsError):  # of a URL that is only known now
+                    self._taken = job.call.target
                 self.job = {"phase": "failed", "text": _snapshot.error_text(error)}
             self._refresh()
 
@@ -199,7 +202,7 @@ class Panel(anywidget.AnyWidget):
             "code": "",
             "trouble": "",
         }
-        shown["exists"] = _snapshot.target_exists(shown["target"])
+        shown["exists"] = shown["target"] == self._taken or _snapshot.target_exists(shown["target"])
         self._plan = None
         if subject is not None and not self._problems:
             try:
@@ -282,7 +285,9 @@ class Panel(anywidget.AnyWidget):
                 header, buffers = message(subject, plan, request, encoded, fraction, self._auto)
                 self.send(_snapshot.as_json(header), buffers)
         except Exception as error:
-            self.send({"type": "trouble", "text": _snapshot.error_text(error)})
+            text = _snapshot.error_text(error)
+            about = {"view": request.view, "number": request.number}
+            self.send({"type": "trouble", "text": text, **about})
 
     def _learn(self, planes: Mapping[int, Any], encoded: Mapping[int, Any]) -> None:
         """Keep the first windows, for a picture that does not flicker, and how well pixels pack."""

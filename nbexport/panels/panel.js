@@ -236,6 +236,8 @@ class View {
 
   message(message, buffers) {
     if (message.type === "trouble") {
+      if (message.view !== this.id || message.number !== this.asked) return;
+      this.wanted = null; // else nothing would ever be asked for again
       this.say(message.text, true);
       this.stage.classList.remove("nbx-busy");
       return;

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from browser.conftest import Notebook, Shown, picture, write_notebook
 
 import nbexport.testing
+from browser.conftest import Notebook, Shown, picture, write_notebook
 from nbexport.pixels import coarsen, label_colors
 from nbexport.pixels._composite import Look, render_planes
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 SIZE = {"t": 2, "c": 3, "z": 4, "y": 96, "x": 128}
 MAKE = f"""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import zarr
-from browser.conftest import Notebook, Shown, jupyter, picture, write_notebook
 
 import nbexport.testing
+from browser.conftest import Notebook, Shown, jupyter, picture, write_notebook
+
+pytestmark = pytest.mark.xdist_group("browser")
 
 MAKE = "import nbexport.testing, time\nda = nbexport.testing.cells(c=2, z=3, y=64, x=80)\n"
 
@@ -62,4 +65,31 @@ def test_voila_shows_and_exports(browser, lab):
     assert written.attrs["ome"]["omero"]["channels"][0]["label"] == "nuclei"
     picture(page, "voila")
     assert errors == []
+    page.close()
+
+
+def test_notebook_7_shows_and_exports(browser, lab):
+    """Its pages come from the same server, under another address."""
+    pytest.importorskip("notebook", minversion="7")
+    write_notebook(lab["root"] / "classic.ipynb", MAKE + "da.bioexport.panel('seven.ome.zarr')")
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab['url']}/notebooks/classic.ipynb", wait_until="domcontentloaded")
+    page.locator(".jp-Notebook .cm-content").first.click(timeout=60_000)
+    own = list(errors)  # Notebook's, about its own settings, before any panel is there
+    page.keyboard.press("Shift+Enter")
+    panel = Shown(page)
+    panel.wait_picture()
+    assert sum(panel.colour_at(32, 40)) > 0
+    panel.type(".nbx-channel:nth-child(2) .nbx-to", "777")
+    panel.until(lambda: "777" in panel.code())
+    panel.find(".nbx-export").click()
+    panel.until(lambda: panel.status().startswith("Written"))
+    written = zarr.open_group(lab["root"] / "seven.ome.zarr", mode="r")
+    da = nbexport.testing.cells(c=2, z=3, y=64, x=80)
+    np.testing.assert_array_equal(written["0"][:], da)
+    assert written.attrs["ome"]["omero"]["channels"][1]["window"]["end"] == 777
+    picture(page, "notebook-7")
+    assert errors == own
     page.close()

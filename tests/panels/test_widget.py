@@ -306,7 +306,8 @@ def test_broken_source_is_said(cells):
     browser = Browser(xr.DataArray(lazy, dims=("y", "x"), name="broken").bioexport.panel())
     browser.send(type="view", view="v", number=1, region=[0, 64, 0, 64])
     until(lambda: browser.got)
-    assert browser.got == [({"type": "trouble", "text": "ValueError: disk on fire"}, [])]
+    about = {"view": "v", "number": 1}  # one picture's trouble, not that of all
+    assert browser.got == [({"type": "trouble", "text": "ValueError: disk on fire", **about}, [])]
 
 
 # State ------------------------------------------------------------------------------------------
@@ -612,3 +613,17 @@ def test_markup_in_names_stays_text():
     html = panel.report._repr_html_()
     assert "<img" not in html
     assert panel.snapshot["image"]["title"] == name  # set as text in the page
+
+
+def test_a_url_that_turns_out_to_exist_may_be_replaced(cells):
+    url = "memory://panel/there.ome.zarr"
+    nbexport.write_ome_zarr(cells, url, overwrite=True, progress=False)
+    panel = cells.bioexport.panel(url)
+    assert panel.snapshot["exists"] is False  # a server is not asked at every key
+    with pytest.raises(TargetExistsError):
+        panel.export()
+    assert panel.snapshot["exists"] is True
+    panel.state = replace(panel.state, overwrite=True)
+    assert panel.export().target == url
+    panel.state = replace(panel.state, target="memory://panel/other.ome.zarr")
+    assert panel.snapshot["exists"] is False

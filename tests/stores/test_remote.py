@@ -205,7 +205,11 @@ def test_an_interrupt_waits_for_what_is_being_written(memory, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "error", "text"),
     [
-        ("s3://bucket/cells.png", TargetError, r"'cells\.png' does not end in \.ome\.zarr or"),
+        (
+            "s3://bucket/cells.png",
+            TargetError,
+            r"'cells\.png' does not end in \.ome\.zarr, \.zarr or",
+        ),
         ("s3://cells.ome.zarr", TargetError, r"names a bucket and nothing in it; add a name"),
         ("nowhere://a/b.ome.zarr", PlanError, r"is a nowhere URL, where nothing can be written"),
         ("https://a/b.ome.zarr", PlanError, r"is a https URL, where nothing can be written"),
