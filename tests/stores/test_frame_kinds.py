@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
@@ -140,3 +144,42 @@ def test_frames_belong_to_whom_they_are_given():
         np.testing.assert_array_equal(frame, wanted)
         frame[...] = 0
     np.testing.assert_array_equal(series("uint8"), da)
+
+
+def test_each_frame_has_its_own_time():
+    da = series("uint8", (9, 1, 1, 40, 60)).assign_coords(
+        t=("t", np.arange(9) * 30.0, {"units": "s"})
+    )
+    options = {"timestamp": True, "window": (0, 255)}
+    wanted = frames_of(da, memory_budget="1 GiB", **options)
+    rendering = plan_frames(da, memory_budget="60 kB", **options)
+    assert len(rendering.plan.spans) > 2
+    np.testing.assert_array_equal([*rendering.frames()], wanted)
+    assert (wanted != frames_of(da, window=(0, 255))).any((1, 2, 3)).all()
+    # The one time of a single picture is that of its frame.
+    still = frames_of(da, still=True, sel={"t": 7}, **options)[0]
+    np.testing.assert_array_equal(still, wanted[7])
+
+
+def test_closing_stops_within_a_block():
+    """Of a block of 40 planes, those that are not begun are never computed."""
+    counts: list[int] = []
+
+    def load(block_info=None):
+        counts.append(1)
+        time.sleep(0.03)
+        return np.zeros((1, 1, 8, 8), "uint8")
+
+    chunks = ((1,) * 6, (1,) * 40, (8,), (8,))
+    meta = np.zeros((0,) * 4, "uint8")
+    lazy = dask.array.map_blocks(load, chunks=chunks, dtype="uint8", meta=meta)
+    counts.clear()
+    da = xr.DataArray(lazy, dims=tuple("tcyx"), name="a")
+    rendering = plan_frames(da, window=(0, 9), memory_budget="10 kB", workers=1)
+    assert set(rendering.plan.spans) == {1}
+    with closing(rendering.frames()) as frames:
+        next(frames)
+    at_close = len(counts)
+    time.sleep(1)
+    assert len(counts) <= at_close + 1
+    assert at_close < 6 * 40 / 2

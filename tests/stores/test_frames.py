@@ -55,7 +55,7 @@ def test_frames_are_numpy_s_in_order(chunks, memory_budget):
 
 def test_each_chunk_is_computed_once():
     da, _, counts = counted((12, 2, 4, 20, 30), (3, 1, 2, 20, 30))
-    rendering = plan_frames(da, project={"z": "mean"}, window=(0, 4000), memory_budget="60 kB")
+    rendering = plan_frames(da, project={"z": "mean"}, window=(0, 4000), memory_budget="80 kB")
     assert rendering.plan.n_recomputed == 0
     assert len(rendering.plan.spans) > 1
     assert sum(1 for _ in rendering.frames()) == 12
