@@ -167,7 +167,7 @@ def label_colors(keys: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
 
 
 def _table(dtype: np.dtype[Any], look: Look) -> npt.NDArray[np.uint32]:
-    """Return the packed table of `look` for planes of `dtype`, or for what they are quantised to."""
+    """Return the packed table of `look` for planes of `dtype`, or of their quantised type."""
     if look.labels:
         return _packed(_QUANTISED, Look(labels=True))
     if dtype.kind in "iu" and dtype.itemsize <= 2:
@@ -238,7 +238,7 @@ def _levels(fraction: npt.NDArray[np.float64], look: Look) -> npt.NDArray[np.uin
 
 def _label_keys(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return 0 for background, ``(label - 1) mod 65535 + 1`` for all else, without overflow."""
-    if labels.dtype.kind == "u" and labels.dtype.itemsize <= 2 or labels.dtype.kind == "b":
+    if labels.dtype.kind == "b" or (labels.dtype.kind == "u" and labels.dtype.itemsize <= 2):
         return labels
     wide = labels if labels.dtype.itemsize == 8 else labels.astype(np.int64)
     keys = (wide % _LABEL_KEYS + (_LABEL_KEYS - 1)) % _LABEL_KEYS + 1

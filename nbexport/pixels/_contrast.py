@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf, isfinite, nextafter
 from typing import Any, Final
 
 import numpy as np
@@ -74,6 +75,18 @@ def known_window(
     return float(min(low, start)), float(max(high, end)), float(start), float(end)
 
 
+def narrow_window(value: float) -> tuple[float, float]:
+    """Return the window of a channel of one value: from it to one more, or the next float.
+
+    Examples
+    --------
+    >>> narrow_window(7.0), narrow_window(1e300)[1] > 1e300
+    ((7.0, 8.0), True)
+    """
+    end = max(value + 1.0, nextafter(value, inf))
+    return (value, end) if isfinite(end) else (nextafter(value, 0.0), value)
+
+
 def display_windows(
     samples: Iterable[tuple[int, npt.NDArray[Any]]],
     n_channels: int,
@@ -93,8 +106,8 @@ def display_windows(
     Returns
     -------
     list of tuple
-        `start` and `end` are the percentiles, 0.1 and 99.9 as a rule; `min` and `max` the range of the type
-        for 8 and 16 bit integers, else of the sample. All finite, and ``start < end``.
+        `start` and `end` are the percentiles, 0.1 and 99.9 as a rule; `min` and `max` the range of
+        the type for 8 and 16 bit integers, else of the sample. All finite, and ``start < end``.
 
     Examples
     --------
@@ -116,8 +129,7 @@ def display_windows(
         if values.size:
             low, high = (float(v) for v in np.percentile(values.astype(np.float64), percentiles))
         if not low < high:
-            # A constant channel needs a window too; nextafter serves values where 1 is lost.
-            high = max(low + 1.0, float(np.nextafter(low, np.inf)))
+            low, high = narrow_window(low)
         if dtype.kind in "iu" and dtype.itemsize <= 2:
             floor, ceiling = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
             if high > ceiling:

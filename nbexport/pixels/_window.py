@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nextafter
+from math import inf, isfinite
 from numbers import Real
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nbexport.errors import PlanError
-from nbexport.pixels._contrast import display_windows
+from nbexport.pixels._contrast import display_windows, narrow_window
 
 _RIGHT: Final = (
     'use (100, 4000), ("1%", "99.9%"), "minmax" or "full", or one of these a channel in a dict'
@@ -114,7 +114,7 @@ def find_window(ends: Ends, sample: npt.NDArray[Any]) -> tuple[float, float]:
         _, _, low, high = display_windows([(0, sample)], 1, (low, high))[0]
         start, end = low if ends[0].percent else start, high if ends[1].percent else end
     if not start < end:
-        end = max(start + 1, nextafter(start, inf))
+        start, end = narrow_window(start)
     return (start, end)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import floor, isclose, log10
 from typing import Final, Literal
 
@@ -166,7 +167,7 @@ def time_texts(times: Sequence[float]) -> tuple[str, ...]:
 def _n_decimals(values: Sequence[float]) -> int:
     """Return how many decimals, at most 3, tell the values within a hundredth of their step."""
     ordered = sorted(values)
-    steps = [b - a for a, b in zip(ordered, ordered[1:], strict=False) if b > a]
+    steps = [b - a for a, b in pairwise(ordered) if b > a]
     allowed = min(steps, default=1.0) / 100
     return next((n for n in range(3) if all(abs(round(v, n) - v) <= allowed for v in values)), 3)
 
