@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# What Binder installs, so that both open the same.
+LAB = ROOT / "binder" / "requirements.txt"
 OLDEST = (3, 11)
 INTERRUPTED = 130
 
@@ -36,8 +38,18 @@ def python_of(env):
     return env.joinpath(*(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 
 
+def wanted(extra):
+    """Return what pip is to install, as its arguments at the top of the project."""
+    if extra == "lab":
+        return ["--requirement", str(LAB)]
+    return ["--editable", f"{ROOT}[{extra}]"]
+
+
 def stamp(extra, pyproject, root=ROOT, version=sys.version_info):
-    """Return a text that changes when `extra` must be installed anew."""
+    """Return a text that changes when `extra` must be installed anew.
+
+    `pyproject` is the content of the files that say what it needs.
+    """
     parts = (pyproject, extra.encode(), str(root).encode(), bytes(version[:2]))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -116,17 +128,17 @@ def _prepared(extra):
     env = environment()
     python = str(python_of(env))
     mark = env / f"nbexport-{extra}.stamp"
-    wanted = stamp(extra, (ROOT / "pyproject.toml").read_bytes())
+    current = stamp(extra, (ROOT / "pyproject.toml").read_bytes() + LAB.read_bytes())
     usable = is_usable(env)
-    if usable and mark.exists() and mark.read_text() == wanted:
+    if usable and mark.exists() and mark.read_text() == current:
         return python
     say(f"installing nbexport[{extra}] into {env}; this takes a minute or two")
     if not usable:
         create(env)
     mark.unlink(missing_ok=True)
     pip = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    _must([*pip, "--editable", f"{ROOT}[{extra}]"])
-    mark.write_text(wanted)
+    _must([*pip, *wanted(extra)])
+    mark.write_text(current)
     return python
 
 
@@ -137,7 +149,7 @@ def _is_ours(env):
 
 def _must(command, **variables):
     """Run `command`, or leave with its exit code; it says itself what went wrong."""
-    code = subprocess.run(command, env={**os.environ, **variables}).returncode
+    code = subprocess.run(command, env={**os.environ, **variables}, cwd=str(ROOT)).returncode
     if code:
         say(f"this command failed: {' '.join(command)}")
         sys.exit(code)

@@ -1,6 +1,7 @@
 """``python3 notebooks``: run the quickstart without a browser; ``--lab``: open it in JupyterLab.
 
-The export is real: it goes through a Jupyter kernel into ``notebooks/exports/``.
+``python3 notebooks 03 metadata`` runs these, by number or name, and ``--all`` all of them. Exports
+are real: they go through a Jupyter kernel into ``notebooks/exports/``.
 """
 
 import argparse
@@ -9,7 +10,8 @@ from asyncio import CancelledError
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-QUICKSTART = HERE / "01_quickstart.ipynb"
+NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
+QUICKSTART = NOTEBOOKS[0]
 # How the project's own environment is told, in a second process, to do the work.
 IN_ENVIRONMENT = "--in-environment"
 
@@ -19,16 +21,40 @@ def main(arguments):
     sys.path.insert(0, str(HERE.parent / "binder"))
     import bootstrap
 
-    parser = argparse.ArgumentParser(prog="python3 notebooks", description=__doc__)
-    parser.add_argument("--lab", action="store_true", help="open the notebook in JupyterLab")
-    # What JupyterLab alone understands passes through to it.
+    parser = argparse.ArgumentParser(
+        prog="python3 notebooks",
+        usage="%(prog)s [-h] [--all | --lab] [NAME ...]",
+        description=__doc__,
+    )
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--all", action="store_true", help="run every notebook")
+    one.add_argument("--lab", action="store_true", help="open the notebook in JupyterLab")
+    # Names are among the rest: beside them may stand what JupyterLab alone understands.
     given, rest = parser.parse_known_args(arguments)
-    if rest and not given.lab:
-        parser.error(f"unknown arguments: {' '.join(rest)}")
-    python = bootstrap.prepare("lab")
     if given.lab:
-        return bootstrap.run([python, "-m", "jupyterlab", str(QUICKSTART), *rest])
-    return bootstrap.run([python, str(HERE / "__main__.py"), IN_ENVIRONMENT])
+        chosen = find(rest[0]) if rest else QUICKSTART
+        passed = rest[1:] if chosen and rest else rest
+        python = bootstrap.prepare("lab")
+        return bootstrap.run([python, "-m", "jupyterlab", str(chosen or QUICKSTART), *passed])
+    unknown = [text for text in rest if not find(text)]
+    if unknown:
+        known = ", ".join(path.stem for path in NOTEBOOKS)
+        parser.error(f"no notebook is called {unknown[0]!r}; there are {known}")
+    if given.all and rest:
+        parser.error(f"--all runs {rest[0]!r} too; leave it out, or leave --all out")
+    paths = NOTEBOOKS if given.all else [find(text) for text in rest] or [QUICKSTART]
+    python = bootstrap.prepare("lab")
+    return bootstrap.run([python, str(HERE / "__main__.py"), IN_ENVIRONMENT, *map(str, paths)])
+
+
+def find(text):
+    """Return the notebook that `text` names, or None; ``05`` and ``metadata`` are names too."""
+    wanted = Path(text).name.removesuffix(".ipynb")
+    for path in NOTEBOOKS:
+        number, _, name = path.stem.partition("_")
+        if wanted in (path.stem, number, name):
+            return path
+    return None
 
 
 def execute(path, folder, show=None):
@@ -67,10 +93,10 @@ def execute(path, folder, show=None):
     return client().execute()
 
 
-def quickstart():
-    """Run the quickstart, show what it shows and where its exports are; return an exit code."""
+def run(paths):
+    """Run the notebooks, show what they show and where their exports are; return an exit code."""
     try:
-        return _quickstart()
+        return _run(paths)
     except (KeyboardInterrupt, CancelledError, AssertionError):
         # After Ctrl-C nbclient misses its kernel: that is the AssertionError; a cell's own would
         # be a CellExecutionError.
@@ -78,15 +104,23 @@ def quickstart():
         return 130
 
 
-def _quickstart():
+def _run(paths):
     from nbclient.exceptions import CellExecutionError
 
     exports = HERE / "exports"
     exports.mkdir(exist_ok=True)
-    try:
-        execute(QUICKSTART, HERE, show=show)
-    except CellExecutionError as error:
-        print(f"\n{QUICKSTART.name} failed:\n{error}", file=sys.stderr)
+    failed = []
+    for path in paths:
+        if len(paths) > 1:
+            print(f"\n--- {path.name}", flush=True)
+        try:
+            execute(path, HERE, show=show)
+        except CellExecutionError as error:
+            print(f"\n{path.name} failed:\n{error}", file=sys.stderr)
+            failed.append(path.name)
+    if failed:
+        if len(paths) > 1:
+            print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
         return 1
     print("\nWritten:")
     for path in sorted(exports.iterdir()):
@@ -105,4 +139,6 @@ def show(output):
 
 
 if __name__ == "__main__":
-    sys.exit(quickstart() if sys.argv[1:] == [IN_ENVIRONMENT] else main(sys.argv[1:]))
+    if sys.argv[1:2] == [IN_ENVIRONMENT]:
+        sys.exit(run([Path(text) for text in sys.argv[2:]]))
+    sys.exit(main(sys.argv[1:]))

@@ -20,6 +20,7 @@ from PIL import Image
 from nbexport.api._render import plan_frames
 from nbexport.errors import PlanError
 from nbexport.pixels import Painter, fit_overlays
+from nbexport.pixels._annotate import Patch
 from nbexport.plan import CORNERS, Overlay, scale_bar, time_texts
 from nbexport.testing import cells, labels
 
@@ -104,7 +105,8 @@ def test_what_does_not_fit_is_named():
 
 def test_overlays_of_one_corner_do_not_cover_each_other():
     three = [text("upper", "top left"), bar(30, "top left")]
-    kept, _ = fit_overlays(three, (200, 200))
+    kept, notes = fit_overlays(three, (200, 200))
+    assert (len(kept), notes) == (2, ())
     alone = sum(Painter([o], (200, 200)).draw(black(200, 200)).any(2).sum() for o in kept)
     assert Painter(kept, (200, 200)).draw(black(200, 200)).any(2).sum() == alone
 
@@ -124,6 +126,16 @@ def test_blending_is_exact():
         for dx in range(5):
             near |= grown[dy : dy + 60, dx : dx + 120]
     np.testing.assert_array_equal(drawn[~near], ground[~near])
+
+
+def test_blends_are_rounded_to_the_nearest():
+    ground = np.arange(256, dtype="uint8").reshape(1, 256, 1).repeat(3, 2)
+    for keep in (0, 1, 127, 128, 254, 255):
+        paint = (255 - keep) * 201
+        patch = Patch(np.full((1, 256, 1), keep, "uint16"), np.full((1, 256, 3), paint, "uint16"))
+        frame = ground.copy()
+        patch.lay(frame, 0, 0)
+        np.testing.assert_array_equal(frame, np.rint((ground * float(keep) + paint) / 255))
 
 
 def test_times_change_and_the_rest_stays():

@@ -89,6 +89,11 @@ def test_constant_nan_and_infinite_pixels():
     assert find_window(USUAL, np.full(9, 7, "uint8")) == (7, 8)
     assert find_window(USUAL, np.full(9, 255, "uint8")) == (254, 255)
     assert find_window(USUAL, np.full(9, np.nan)) == (0, 1)
+    assert np.isfinite(find_window(USUAL, np.full(9, np.finfo("float64").max))).all()
+    largest = float(np.finfo("float64").max)
+    for sample in (np.full(3, largest), np.zeros(0)):
+        start, end = find_window(parse_window((largest, "50%"), "float64"), sample)
+        assert np.nextafter(largest, 0) == start < end == largest
     minmax = parse_window("minmax", "float32")
     assert find_window(minmax, np.array([np.inf, 1, 3, np.nan, -np.inf])) == (1, 3)
 
