@@ -13,6 +13,8 @@ import statistics
 import pytest
 from browser.conftest import Notebook, Shown, browser, lab, write_notebook  # noqa: F401
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 N_CHANNELS, DEPTH, EDGE = 3, 40, 512
 AIMS_MS = {"contrast": 16, "z step": 120, "first picture": 1500}
 

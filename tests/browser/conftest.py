@@ -38,14 +38,25 @@ def refuse(reason):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def browser():
+def need_browser():
+    """Refuse unless there are playwright and a chromium."""
     try:
-        from playwright.sync_api import sync_playwright
+        import playwright  # noqa: F401
     except ImportError:
         refuse("playwright is not installed: pip install 'nbexport[test]'")
     if CHROMIUM is None:
         refuse("no chromium on the path: apt-get install chromium, or set NBEXPORT_CHROMIUM")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Open Chromium, and close it before the next module: playwright keeps an event loop running.
+
+    Within one process a second playwright, or a test that starts a loop, would fail.
+    """
+    need_browser()
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
@@ -118,7 +129,8 @@ def _url_of(server, folder, log):
 
 
 @pytest.fixture(scope="session")
-def lab(browser, tmp_path_factory):
+def lab(tmp_path_factory):
+    need_browser()
     with jupyter(tmp_path_factory.mktemp("lab")) as server:
         yield server
 

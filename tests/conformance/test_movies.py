@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ import nbexport
 from nbexport.api._render import plan_frames
 from nbexport.testing import cells, labels
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = os.environ.get("NBEXPORT_CHROMIUM") or shutil.which("chromium") or "chromium"
 
 
 def with_nan() -> xr.DataArray:
@@ -168,10 +169,10 @@ def page():
     Without one Chromium converts colours with 8-bit tables that are up to 12 levels off in
     saturated blue, whatever the movie says.
     """
-    if not Path(CHROMIUM).exists():
+    if shutil.which(CHROMIUM) is None:
         if os.environ.get("NBEXPORT_CI"):
             pytest.fail(f"{CHROMIUM} is needed here; apt-get install chromium")
-        pytest.skip("needs Chromium; set CHROMIUM to its path")
+        pytest.skip("needs Chromium; set NBEXPORT_CHROMIUM to its path")
     from playwright.sync_api import sync_playwright
 
     flags = (
