@@ -158,7 +158,14 @@ def check_local(text: str, format: Format, *, overwrite: bool) -> Path:
     if os.path.lexists(path):
         if not overwrite:
             raise TargetExistsError(f"'{path}' exists; pass overwrite=True to replace it")
-        if not _is_own_kind(path, format):
+        try:
+            own = _is_own_kind(path, format)
+        except OSError as error:
+            raise TargetError(
+                f"'{path}' can't be looked at ({error.strerror}), so overwrite=True does not "
+                "replace it; remove it yourself or choose another name"
+            ) from error
+        if not own:
             kind = "folder" if path.is_dir() else "file"
             raise TargetError(
                 f"'{path}' is a {kind} that does not look like {LABELS[format]}, so "
