@@ -117,7 +117,7 @@ def test_a_cluster_that_is_closed_in_the_middle(tmp_path):
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         closed = []
 
