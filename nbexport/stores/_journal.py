@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from nbexport.errors import PlanError
 from nbexport.plan import Box, PyramidPlan
+from nbexport.stores._trouble import told
 
 Place = tuple[int, int, int]
 """Number of the image, of the pass and of the block."""
@@ -151,14 +152,17 @@ class ObjectLines:
     ----------
     fs, folder
         Where they lie.
+    name
+        The target, as it may be printed.
     n_there
         How many there are.
     check
         Called before each: raises where the export has lost its right to write.
     """
 
-    def __init__(self, fs: Any, folder: str, n_there: int, check: Any) -> None:
+    def __init__(self, fs: Any, folder: str, name: str, n_there: int, check: Any) -> None:
         self._fs = fs
+        self._name = name
         self._folder = folder
         self._n = n_there
         self._check = check
@@ -175,7 +179,8 @@ class ObjectLines:
         """Write what waits."""
         if self._waiting:
             self._check()
-            self._fs.pipe_file(f"{self._folder}/lines-{self._n:08}", b"".join(self._waiting))
+            with told("writing to", self._name):
+                self._fs.pipe_file(f"{self._folder}/lines-{self._n:08}", b"".join(self._waiting))
             self._n += 1
             self._waiting.clear()
         self._last = time.monotonic()

@@ -95,7 +95,7 @@ class RemoteMark:
             for key in self._lines():
                 self._fs.rm_file(key)
             self._fs.invalidate_cache()
-        lines = ObjectLines(self._fs, self.folder, n_there, self.check)
+        lines = ObjectLines(self._fs, self.folder, self._name, n_there, self.check)
         if not n_there:
             lines.append(header(about))
         return Journal(lines, finished)
