@@ -6,9 +6,9 @@ where they are used: tifffile, ome-types and zarr take their time.
 
 from nbexport.stores._check import check_target
 from nbexport.stores._cluster import Cluster, find_cluster
-from nbexport.stores._execute import Source
 from nbexport.stores._file import FileTarget
 from nbexport.stores._format import Format
+from nbexport.stores._job import Source
 from nbexport.stores._movie_codec import Quality
 from nbexport.stores._progress import Progress, ProgressOption
 from nbexport.stores._report import WriteReport

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from nbexport.metadata import plane_order
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._execute import Done, Job, Source
+from nbexport.stores._job import Done, Job, Source
 from nbexport.stores._tiff_codec import Compression
 
 Array = npt.NDArray[Any]

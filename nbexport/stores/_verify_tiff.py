@@ -16,7 +16,7 @@ from tifffile import TiffFile
 from nbexport.errors import VerifyError
 from nbexport.metadata import plane_order
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._execute import Put
+from nbexport.stores._job import Put
 from nbexport.stores._progress import Progress
 from nbexport.stores._tiff_codec import Compression
 from nbexport.stores._verify import (

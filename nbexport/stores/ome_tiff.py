@@ -16,8 +16,9 @@ from tifffile import TiffWriter
 
 from nbexport.metadata.ome_xml import ome_xml
 from nbexport.plan import PyramidPlan
-from nbexport.stores._execute import Part, Source, Workers, stages
+from nbexport.stores._execute import Workers
 from nbexport.stores._file import FileTarget
+from nbexport.stores._job import Part, Source, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
 from nbexport.stores._tiff_codec import CODECS, Compression

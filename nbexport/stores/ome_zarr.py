@@ -19,7 +19,8 @@ from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import display_windows, known_window
 from nbexport.plan import PyramidPlan
 from nbexport.stores._codec import check_codec
-from nbexport.stores._execute import Done, Job, Part, Source, Workers, stages
+from nbexport.stores._execute import Workers
+from nbexport.stores._job import Done, Job, Part, Source, stages
 from nbexport.stores._journal import Entry, Journal, JournalWish, UnitSums, about_export
 from nbexport.stores._progress import Progress, ProgressOption, listener
 from nbexport.stores._report import WriteReport

@@ -15,7 +15,8 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import known_window
 from nbexport.plan import PyramidPlan
-from nbexport.stores._execute import Part, Source, Workers, stages
+from nbexport.stores._execute import Workers
+from nbexport.stores._job import Part, Source, stages
 from nbexport.stores._journal import UnitSums
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport

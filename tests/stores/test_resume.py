@@ -434,7 +434,7 @@ def test_credentials_are_in_no_journal(bucket):
 
 @pytest.mark.parametrize("format", ["ome-zarr", "ome-tiff"])
 def test_a_source_that_fails_once_is_asked_again(format, tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._execute._RETRY_S", 0.01)
+    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 0.01)
     source = Source()
     source.fails_at = {3: 2}
     if format == "ome-zarr":
@@ -456,7 +456,7 @@ def test_a_source_that_fails_once_is_asked_again(format, tmp_path, monkeypatch):
 
 
 def test_a_source_that_always_fails_says_how_often(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._execute._RETRY_S", 0.01)
+    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 0.01)
     source = Source()
     source.fails_at = {3: 10**6}
     with pytest.raises(SourceError, match=r"failed 3 times, at last with ZeroDivisionError: the "):
@@ -466,7 +466,7 @@ def test_a_source_that_always_fails_says_how_often(tmp_path, monkeypatch):
 
 
 def test_a_progress_that_stops_does_not_wait_for_retries(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._execute._RETRY_S", 60.0)
+    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 60.0)
     source = Source()
     source.fails_at = {5: 10**6}
 
