@@ -135,6 +135,7 @@ class BioExport:
         target: TargetPath | None = None,
         *,
         state: PanelState | Mapping[str, Any] | str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Panel:
         """Call :func:`nbexport.panels.panel` with this DataArray."""
         return cast("Panel", _call("nbexport.panels", "panel", locals()))

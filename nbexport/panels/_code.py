@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import xarray as xr
@@ -14,6 +14,7 @@ from nbexport.model import Channel
 from nbexport.panels._state import SUFFIXES, Format, PanelState
 from nbexport.panels._subject import Subject, by_axis, wishes
 from nbexport.stores import Progress, WriteReport
+from nbexport.stores._target import remote_scheme
 
 METHODS: Final[dict[Format, str]] = {
     "ome-zarr": "ome_zarr",
@@ -37,18 +38,28 @@ class Call:
         The part of the DataArray that is written, as ``da.isel`` takes it.
     options
         The keywords that differ from their defaults.
+    storage_options
+        What the target's filesystem is opened with: secrets, which no text shows.
     """
 
     format: Format
     target: str
     indexers: Mapping[str, slice | list[int]]
     options: Mapping[str, Any]
+    storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether the export can be stopped half-way; a single picture is made in one go."""
+        return self.format != "image"
 
     @property
     def text(self) -> str:
         """The call as Python, for an array called ``da``."""
         part = f".isel({_keywords(self.indexers)})" if self.indexers else ""
-        arguments = ", ".join(filter(None, (literal(self.target), _keywords(self.options))))
+        # The values of storage_options are secrets: the line holds the name of a variable.
+        secret = "storage_options=storage_options" if self.storage_options else ""
+        arguments = ", ".join(filter(None, (literal(self.target), _keywords(self.options), secret)))
         return f"da{part}.bioexport.{METHODS[self.format]}({arguments})"
 
     def part(self, da: xr.DataArray) -> xr.DataArray:
@@ -61,14 +72,18 @@ class Call:
         options = dict(self.options)
         if self.format != "image":  # a single picture has no progress
             options["progress"] = progress
+        if self.storage_options:
+            options["storage_options"] = dict(self.storage_options)
         report: WriteReport = write(self.part(da), self.target, **options)
         return report
 
 
-def call_of(state: PanelState, subject: Subject) -> Call:
+def call_of(
+    state: PanelState, subject: Subject, storage_options: Mapping[str, Any] | None = None
+) -> Call:
     """Return the export that `state` means.
 
-    Only what differs from what would be written anyway becomes an option: channels are compared
+    `storage_options` are for a target that is a URL; local paths have none. Only what differs from what would be written anyway becomes an option: channels are compared
     with those of the cropped DataArray, because colours are chosen by how many there are.
     """
     indexers = subject.indexers(state)
@@ -93,11 +108,13 @@ def call_of(state: PanelState, subject: Subject) -> Call:
             options["channels"] = [
                 _entry(entry, one) for entry, one in zip(entries, shown, strict=True)
             ]
+    target = target_of(state, subject.image.name)
     return Call(
         format=state.format,
-        target=target_of(state, subject.image.name),
+        target=target,
         indexers=indexers,
         options=options,
+        storage_options=storage_options if remote_scheme(target) else None,
     )
 
 

@@ -22,6 +22,7 @@ def panel(
     target: TargetPath | None = None,
     *,
     state: PanelState | Mapping[str, Any] | str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Panel:
     """Return a panel that shows what will be written of `da`, and writes exactly that.
 
@@ -33,6 +34,10 @@ def panel(
         Where to write; its suffix decides the format. None: a name made from the image's.
     state
         What the panel is to mean at first: ``panel.state`` of another one, or its JSON.
+    storage_options
+        Used where the target is a URL: keys, tokens, an endpoint, as fsspec takes them. They stay
+        in the kernel: neither the page, the state nor a saved notebook holds them, and the code
+        line says ``storage_options=storage_options``.
 
     Returns
     -------
@@ -43,7 +48,8 @@ def panel(
     Raises
     ------
     PlanError
-        If `target` has the suffix of no format, or `state` is none.
+        If `target` has the suffix of no format, `state` is none, or `storage_options` is no
+        mapping.
 
     Examples
     --------
@@ -54,6 +60,12 @@ def panel(
     'da.isel(x=slice(0, 64)).bioexport.ome_tiff("cells.ome.tif")'
     """
     given = state if isinstance(state, PanelState) else PanelState.from_json(state or {})
+    if storage_options is not None and not isinstance(storage_options, Mapping):
+        kind_given = type(storage_options).__name__  # its value may be a secret
+        raise PlanError(
+            f"storage_options is a {kind_given}, not a mapping; "
+            "pass for example {'key': …, 'secret': …}"
+        )
     if target is not None:
         text = os.fspath(target)
         kind = format_of(text)
@@ -62,7 +74,7 @@ def panel(
                 f"target {text!r} ends as no format does; use for example '.ome.zarr' or '.ome.tif'"
             )
         given = replace(given, target=text, format=kind)
-    return Panel(da, given)
+    return Panel(da, given, storage_options=storage_options)
 
 
 @names_nearest

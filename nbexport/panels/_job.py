@@ -81,6 +81,11 @@ class Job:
         """Stop it before its next block; nothing is left at the target."""
         self._cancel.set()
 
+    def join(self) -> None:
+        """Wait until it is over, whatever comes of it."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
     def wait(self) -> WriteReport:
         """Return the report when it is over, or raise what stopped it."""
         try:

@@ -79,6 +79,13 @@ _PROJECT: Final = Field(
     choices=((None, "the plane that is shown"), ("max", "max"), ("mean", "mean"), ("sum", "sum")),
     help="How the planes of z become one",
 )
+_GAMMA: Final = Field(
+    name="gamma",
+    label="Gamma",
+    kind="number",
+    placeholder="1",
+    help="Of all channels; below 1 brightens what is dim",
+)
 _ZOOM: Final = Field(
     name="zoom", label="Zoom", kind="number", placeholder="1", help="Pixels of the frame a pixel"
 )
@@ -213,6 +220,21 @@ FIELDS: Final[dict[Format, tuple[Field, ...]]] = {
                 ("lossless", "lossless"),
             ),
         ),
+        Field(
+            name="codec",
+            label="Codec",
+            kind="choice",
+            choices=(
+                (None, "what suits the suffix"),
+                ("h264", "H.264 (.mp4, .mov, .mkv)"),
+                ("av1", "AV1 (.mp4, .mkv, .webm)"),
+                ("vp9", "VP9 (.webm, .mkv)"),
+                ("ffv1", "FFV1 (.mkv, .avi)"),
+                ("mjpeg", "Motion JPEG (.avi)"),
+            ),
+            help="How frames are packed",
+        ),
+        _GAMMA,
         _ZOOM,
         _SCALE_BAR,
         _TIMESTAMP,
@@ -228,6 +250,7 @@ FIELDS: Final[dict[Format, tuple[Field, ...]]] = {
             choices=((None, "none"), ("c", "channels"), ("t", "times"), ("z", "depths")),
             help="Several pictures on one sheet",
         ),
+        _GAMMA,
         _ZOOM,
         Field(
             name="dpi",
@@ -286,6 +309,8 @@ def parse_option(field: Field, given: Any) -> Any:
     wanted = "whole number" if field.kind == "whole" else "number"
     if not isfinite(number) or (field.kind == "whole" and not number.is_integer()):
         raise PlanError(f"{field.name}={given!r} is not a {wanted}")
+    if field.kind == "number" and number <= 0:
+        raise PlanError(f"{field.name}={given!r} is not a positive number")
     return int(number) if field.kind == "whole" else number
 
 

@@ -38,7 +38,7 @@ class Panel(anywidget.AnyWidget):
 
     Made by ``da.bioexport.panel()``. Callbacks come on any thread, so everything that reads or
     changes the state holds one lock. Pixels are sent as messages and are in no trait: a saved
-    notebook has none.
+    notebook has none, nor has it any of `storage_options`.
 
     Attributes
     ----------
@@ -56,11 +56,19 @@ class Panel(anywidget.AnyWidget):
     snapshot = traitlets.Dict().tag(sync=True)
     job = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, da: xr.DataArray, state: PanelState, *, parts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        da: xr.DataArray,
+        state: PanelState,
+        *,
+        parts: tuple[str, ...] = (),
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
         if not isinstance(da, xr.DataArray):
             understood(da, state)  # raises, with the sentence for it
         self._lock = threading.RLock()
-        self._da = da
+        self._da: xr.DataArray | None = da
+        self._storage_options = dict(storage_options or {})
         self._state = state
         self._subject: Subject | None = None
         self._problems: dict[str, list[str]] = {}
@@ -94,6 +102,7 @@ class Panel(anywidget.AnyWidget):
                 "use dataclasses.replace(panel.state, …) or PanelState.from_json"
             )
         with self._lock:
+            self._array()
             self._change(state)
 
     @property
@@ -112,27 +121,68 @@ class Panel(anywidget.AnyWidget):
         return self._start().wait()
 
     def cancel(self) -> None:
-        """Stop a running export; nothing is left at its target."""
+        """Stop a running export; nothing is left at its target.
+
+        Raises
+        ------
+        PlanError
+            If it can't be stopped: a single picture is made in one go.
+        """
         with self._lock:
             if self._last is not None and self._last.is_running:
+                if not self._last.call.can_stop:
+                    raise PlanError(
+                        "a single picture is made in one go and can't be stopped; wait for it"
+                    )
                 self._last.cancel()
                 self.job = {**self.job, "phase": "cancelling"}
 
+    def close(self) -> None:
+        """Take the panel out of the page, stop what runs for it, let go of the DataArray.
+
+        A running export is cancelled, and leaves nothing; one of a single picture is waited for.
+        Closing twice does nothing. `state` and `report` can still be read.
+        """
+        fetcher = getattr(self, "_fetcher", None)  # also called of what was never complete
+        if fetcher is not None:
+            fetcher.close()
+            with self._lock:
+                job, self._last = self._last, None
+                self._da = self._subject = self._plan = self._whole = None
+                self._storage_options = {}
+            if job is not None and job.is_running:
+                job.cancel()
+                job.join()
+        super().close()
+
+    def _array(self) -> xr.DataArray:
+        """Return the DataArray, which a closed panel has no more."""
+        if self._da is None:
+            raise PlanError("this panel is closed; make another one with da.bioexport.panel()")
+        return self._da
+
     def _call(self) -> Call:
         with self._lock:
+            da = self._array()
             if self._subject is None or self._problems:
-                understood(self._da, self._state)  # raises what is wrong
+                understood(da, self._state)  # raises what is wrong
             assert self._subject is not None
-            return call_of(self._state, self._subject)
+            return call_of(self._state, self._subject, self._storage_options)
 
     def _start(self) -> Job:
         with self._lock:
             if self._last is not None and self._last.is_running:
                 raise PlanError("an export of this panel is running; cancel it, or wait")
             call = self._call()
-            job = Job(call, self._da, tell=self._tell, ended=self._end)
+            job = Job(call, self._array(), tell=self._tell, ended=self._end)
             self._last = job
-            self.job = {"phase": "running", "done": 0, "total": 0, "target": call.target}
+            self.job = {
+                "phase": "running",
+                "done": 0,
+                "total": 0,
+                "target": call.target,
+                "can_stop": call.can_stop,
+            }
             job.start()
             return job
 
@@ -159,7 +209,8 @@ class Panel(anywidget.AnyWidget):
                 if isinstance(error, TargetExistsError):  # of a URL that is only known now
                     self._taken = job.call.target
                 self.job = {"phase": "failed", "text": _snapshot.error_text(error)}
-            self._refresh()
+            if self._da is not None:
+                self._refresh()
 
     def _change(self, state: PanelState) -> None:
         if self._subject is not None:
@@ -172,13 +223,14 @@ class Panel(anywidget.AnyWidget):
 
     def _understand(self) -> None:
         """Look at the DataArray anew; what was understood last stays in the picture."""
-        self._problems = problems(self._da, self._state)
+        da = self._array()
+        self._problems = problems(da, self._state)
         if not self._problems:
-            self._subject = understood(self._da, self._state)
+            self._subject = understood(da, self._state)
 
     def _refresh(self) -> None:
         """Send what follows from the state."""
-        state, subject = self._state, self._subject
+        state, subject, da = self._state, self._subject, self._array()
         shown: dict[str, Any] = {
             "ack": dict(self._acknowledged),
             "said": self._said,
@@ -188,15 +240,15 @@ class Panel(anywidget.AnyWidget):
                 subject.image.name
                 if subject
                 else ""
-                if self._da.name is None
-                else str(self._da.name),
+                if da.name is None
+                else str(da.name),
             ),
             "own_target": state.target,
             "overwrite": state.overwrite,
             "options": _snapshot.options_part(state),
             "level": state.level,
             "name": state.name,
-            "rows": _snapshot.metadata_rows(self._da, subject, state),
+            "rows": _snapshot.metadata_rows(da, subject, state),
             "problems": self._problems,
             "image": _snapshot.understood_part(subject, state) if subject else None,
             "code": "",
@@ -206,10 +258,10 @@ class Panel(anywidget.AnyWidget):
         self._plan = None
         if subject is not None and not self._problems:
             try:
-                call = call_of(state, subject)
+                call = call_of(state, subject, self._storage_options)
                 shown["code"] = call.text
                 shown["frames"] = _snapshot.frames_part(call, subject, state)
-                self._plan = _snapshot.planned(call, self._da)
+                self._plan = _snapshot.planned(call, da)
             except (ExportError, TypeError) as error:
                 shown["trouble"] = _snapshot.error_text(error)
         shown["plan"] = _snapshot.plan_part(self._plan, self._ratio, self._rate)
@@ -266,7 +318,7 @@ class Panel(anywidget.AnyWidget):
                 call = call_of(bare, subject)
                 if call.format not in ("ome-zarr", "ome-tiff"):
                     call = replace(call, format="ome-zarr", options={})
-                plan = _snapshot.planned(call, self._da)
+                plan = _snapshot.planned(call, self._array())
                 assert plan is not None
                 self._whole = (bare, subject, plan)
             return subject, self._whole[2]
@@ -295,7 +347,7 @@ class Panel(anywidget.AnyWidget):
             known = len(self._auto)
             for key, one in encoded.items():
                 self._auto.setdefault(key, one.auto)
-            if len(self._auto) > known:
+            if len(self._auto) > known and self._da is not None:
                 plane = next(iter(planes.values()))
                 sample = np.ascontiguousarray(plane.ravel()[:_RATIO_SAMPLE])
                 packed = len(zlib.compress(sample.tobytes(), 1))

@@ -1,4 +1,4 @@
-"""Planes for the browser: the shown region of one level, at most a megapixel a channel."""
+"""Planes for the browser: the shown region of one level, within a budget for all channels."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ from nbexport.plan import Box, Level
 Array = npt.NDArray[Any]
 
 MAX_PIXELS: Final = 1_000_000
+# All channels of a picture together: two of 16 bits at a megapixel each, or ten at 200 000 pixels.
+# The fewer are shown, and the smaller the region, the finer they are.
+MAX_NBYTES: Final = 4_000_000
 # Fetched at once: 2048 x 2048 pixels, 8 MB of uint16, are some 10 ms of reading from a disk.
 _TILE: Final = 2048
 # A picture that is still being computed is shown anew this often.
@@ -50,7 +53,7 @@ class Request:
     channels
         The channels to send.
     max_pixels
-        Pixels a channel.
+        Pixels a channel; all of them together have a budget, too.
     """
 
     view: str
@@ -95,6 +98,7 @@ def look_at(request: Request, image: ImageSpec, levels: Sequence[Level]) -> Look
     A level of the pyramid is merged step by step, with the rounding of each, as the writer does;
     where the region holds more pixels than the budget, halves of y and x follow.
     """
+    most = _most_pixels(request, image)
     level = min(request.level or 0, len(levels) - 1)
     steps = [one.factors for one in levels[1 : level + 1]]
     exact = len(steps)
@@ -112,7 +116,7 @@ def look_at(request: Request, image: ImageSpec, levels: Sequence[Level]) -> Look
             2 if i in (y, x) and n > 1 and box[i][1] - box[i][0] > 1 else 1
             for i, n in enumerate(shape)
         )
-        if n_pixels <= min(request.max_pixels, MAX_PIXELS) or prod(halves) == 1:
+        if n_pixels <= most or prod(halves) == 1:
             break
         steps.append(halves)
         shape = [n // f for n, f in zip(shape, halves, strict=True)]
@@ -121,6 +125,13 @@ def look_at(request: Request, image: ImageSpec, levels: Sequence[Level]) -> Look
             at = min(dict(request.index).get(name, 0) // factors[i], shape[i] - 1)
             box[i] = (max(at, 0), max(at, 0) + 1)
     return Look(steps=tuple(steps), shape=tuple(shape), box=tuple(box), shown=len(steps) == exact)
+
+
+def _most_pixels(request: Request, image: ImageSpec) -> int:
+    """Return how many pixels each plane of a picture may have."""
+    n_planes = image.sizes.get("s") or len(set(request.channels)) or 1
+    itemsize = 1 if image.dtype in ("uint8", "bool") else 2
+    return max(min(request.max_pixels, MAX_PIXELS, MAX_NBYTES // (n_planes * itemsize)), 1)
 
 
 def fetch_planes(
@@ -157,8 +168,9 @@ def fetch_planes(
             planes[key][place] = tile[..., key] if n_planes else tile
 
     with subject.source.opened():
-        if len(jobs) == 1:
-            take(jobs[0])
+        if len(jobs) < 2:  # none where all channels are hidden
+            for job in jobs:
+                take(job)
         else:
             yield from _shared(jobs, take, stale, planes)
     if not stale():

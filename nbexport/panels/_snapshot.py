@@ -17,6 +17,7 @@ from nbexport.errors import ExportError
 from nbexport.model import OME_SYMBOLS, ImageSpec
 from nbexport.panels._code import METHODS, Call
 from nbexport.panels._options import FIELDS
+from nbexport.panels._planes import MAX_NBYTES, MAX_PIXELS
 from nbexport.panels._state import SUFFIXES, Format, PanelState
 from nbexport.panels._subject import Subject, hints
 from nbexport.plan import PyramidPlan
@@ -59,6 +60,7 @@ def setup() -> dict[str, Any]:
             if hasattr(api, f"write_{METHODS[kind]}")
         ],
         "units": list(UNITS),
+        "budget": {"pixels": MAX_PIXELS, "nbytes": MAX_NBYTES},
     }
 
 
@@ -166,7 +168,13 @@ def planned(call: Call, da: xr.DataArray) -> PyramidPlan | None:
 
 
 def frames_part(call: Call, subject: Subject, state: PanelState) -> dict[str, int] | None:
-    """Return number and size of the frames of a movie or picture; None for all else."""
+    """Return number and size of the frames of a movie or picture; None for all else.
+
+    Raises
+    ------
+    PlanError
+        If the codec that was chosen is not possible in such a file.
+    """
     if call.format not in ("movie", "image") or "montage" in call.options:
         return None
     sizes = dict(subject.image.sizes)
@@ -174,10 +182,17 @@ def frames_part(call: Call, subject: Subject, state: PanelState) -> dict[str, in
     longer = [name for name in "tz" if sizes.get(name, 1) > 1]
     along = call.options.get("along") or next(iter(longer), None)
     zoom = float(call.options.get("zoom", 1))
+    width, height = (max(round(sizes[name] * zoom), 1) for name in "xy")
+    if call.format == "movie" and "codec" in call.options:
+        from nbexport.stores.movie import check_encoding
+
+        options = {"codec": None, "quality": "medium", "fps": 10.0, **call.options}
+        wanted = {name: options[name] for name in ("codec", "quality", "fps")}
+        check_encoding(call.target, (width, height), **wanted, crf=None)
     return {
         "count": sizes.get(along, 1) if call.format == "movie" and along is not None else 1,
-        "width": max(round(sizes["x"] * zoom), 1),
-        "height": max(round(sizes["y"] * zoom), 1),
+        "width": width,
+        "height": height,
     }
 
 
