@@ -9,7 +9,7 @@ from nbexport.stores._cluster import Cluster, find_cluster
 from nbexport.stores._file import FileTarget
 from nbexport.stores._format import Format
 from nbexport.stores._job import Source
-from nbexport.stores._movie_codec import Quality
+from nbexport.stores._movie_encoding import Quality
 from nbexport.stores._progress import Progress, ProgressOption
 from nbexport.stores._report import WriteReport
 from nbexport.stores._target import TargetPath, ZarrTarget

@@ -17,7 +17,7 @@ class Progress:
     Attributes
     ----------
     done, total
-        Blocks finished and in all; of an upload, which follows an export, MiB.
+        Blocks finished and in all; of a movie, frames; of an upload, which follows an export, MiB.
     nbytes
         Bytes of source pixels finished; of an upload, bytes sent.
     what
@@ -36,15 +36,15 @@ ProgressOption = bool | Callable[[Progress], object] | None
 
 @contextmanager
 def listener(
-    option: ProgressOption, total: int, what: str
+    option: ProgressOption, total: int, what: str, *, unit: str = "block"
 ) -> Iterator[Callable[[Progress], object]]:
-    """Open what listens to an export of `total` blocks to `what`, and close it afterwards."""
+    """Open what listens to an export of `total` units to `what`, and close it afterwards."""
     if callable(option):
         yield option
     elif option is True or (option is None and _someone_watches()):
         from tqdm.auto import tqdm
 
-        with tqdm(total=total, desc=what, unit="block", leave=False) as bar:
+        with tqdm(total=total, desc=what, unit=unit, leave=False) as bar:
             shown = what
 
             def show(progress: Progress) -> None:

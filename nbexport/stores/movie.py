@@ -18,7 +18,8 @@ import numpy as np
 from nbexport.plan import FramePlan
 from nbexport.stores._ffmpeg import Frame, check_encoders, has_encoder, raw_frames, run_ffmpeg, url
 from nbexport.stores._file import FileTarget
-from nbexport.stores._movie_codec import AOM, Encoding, Quality, plan_encoding
+from nbexport.stores._movie_codec import AOM
+from nbexport.stores._movie_encoding import Encoding, Quality, plan_encoding
 from nbexport.stores._progress import Progress, ProgressOption, listener
 from nbexport.stores._report import WriteReport, kept_preview
 
@@ -67,7 +68,7 @@ def write_movie_file(
     begin = time.perf_counter()
     with (
         closing(frames),
-        listener(progress, plan.n_frames, target.name) as report,
+        listener(progress, plan.n_frames, target.name, unit="frame") as report,
         target.opened(report) as path,
     ):
         announce = partial(_announce, report, plan, target.name)
@@ -81,7 +82,7 @@ def write_movie_file(
         plan=plan,
         nbytes=nbytes,
         seconds=time.perf_counter() - begin,
-        notes=(*plan.notes, *_notes(plan, encoding)),
+        notes=(*plan.notes, *_notes(plan, encoding, target.name)),
         losses=plan.losses,
         preview=preview,
     )
@@ -143,7 +144,7 @@ def _padded(frames: Iterator[Frame], size: tuple[int, int]) -> Iterator[Frame]:
         yield frame if missing == ((0, 0),) * 3 else np.pad(frame, missing, mode="edge")
 
 
-def _notes(plan: FramePlan, encoding: Encoding) -> Iterator[str]:
+def _notes(plan: FramePlan, encoding: Encoding, name: str) -> Iterator[str]:
     if encoding.size != plan.size:
         (width, height), (wider, higher) = plan.size, encoding.size
         yield (
@@ -152,3 +153,8 @@ def _notes(plan: FramePlan, encoding: Encoding) -> Iterator[str]:
         )
     if encoding.codec.encoder == "gif":
         yield "GIF holds 256 colours in all, and delays in steps of 10 ms"
+    if name.lower().endswith(".png"):
+        yield (
+            f"'{name}' is an animated PNG (APNG): what doesn't know these shows the first frame; "
+            "a single picture is written by write_image or da.bioexport.image"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import Counter
 from contextlib import closing
 
@@ -130,6 +131,42 @@ def test_few_frames_are_held_at_once():
             time.sleep(0.002)
             ahead = sum(counts.values()) - i
             assert ahead <= (rendering.plan.in_flight + 2) * max(rendering.plan.spans) + 1
+
+
+def test_a_hundred_gigabytes_are_held_a_few_frames_at_a_time():
+    """50,000 frames of 1024 x 1024 uint16: planned in full, the first 40 made."""
+    alive, most, made, lock = [0], [0], [0], threading.Lock()
+
+    def freed():
+        with lock:
+            alive[0] -= 1
+
+    def load(block_info=None):
+        (start, _), *_ = block_info[None]["array-location"]
+        pixels = np.full((1, 1024, 1024), start, "uint16")
+        weakref.finalize(pixels, freed)
+        with lock:
+            alive[0] += 1
+            made[0] += 1
+            most[0] = max(most[0], alive[0])
+        return pixels
+
+    n = 50_000
+    lazy = dask.array.map_blocks(
+        load, chunks=((1,) * n, (1024,), (1024,)), dtype="uint16", meta=np.zeros((0,) * 3, "uint16")
+    )
+    assert lazy.nbytes > 100e9
+    da = xr.DataArray(lazy, dims=tuple("tyx"), name="much")
+    rendering = plan_frames(da, window=(0, 100), workers=2, memory_budget="64 MiB")
+    plan = rendering.plan
+    assert (plan.n_frames, plan.n_recomputed) == (n, 0)
+    held = (plan.in_flight + 1) * max(plan.spans)
+    assert held <= 64 * 2**20 // (2 * 2**20)  # of pixels alone
+    with closing(rendering.frames()) as frames:
+        values = [int(frame[0, 0, 0]) for frame, _ in zip(frames, range(40), strict=False)]
+    assert values == [int(i * 2.55 + 0.5) for i in range(40)]
+    assert most[0] <= held
+    assert made[0] <= 40 + held + max(plan.spans)
 
 
 def test_a_source_that_fails_names_the_frame():

@@ -278,6 +278,28 @@ def test_progress_counts_every_frame(tmp_path):
     assert heard[-1].nbytes == 5 * 32 * 48 * 3
 
 
+def test_the_bar_counts_frames(tmp_path, capsys):
+    write(smooth(5, 32, 48), tmp_path / "a.mp4", progress=True)
+    bar = capsys.readouterr().err
+    assert "a.mp4: " in bar
+    assert "frame/s" in bar
+    assert "block" not in bar
+
+
+def test_a_png_of_several_frames_is_said_to_be_animated(tmp_path):
+    frames = noisy(3, 20, 30)
+    report = write(frames, tmp_path / "a.PNG")
+    assert report.format == "apng"
+    assert report.notes[-1] == (
+        "'a.PNG' is an animated PNG (APNG): what doesn't know these shows the first frame; "
+        "a single picture is written by write_image or da.bioexport.image"
+    )
+    found, _ = read_animation(tmp_path / "a.PNG")
+    for ours, theirs in zip(frames, found, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not any("PNG" in note for note in write(frames, tmp_path / "a.apng").notes)
+
+
 def test_the_report_plays_in_a_notebook(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     report = write(smooth(3, 64, 64), "a.mp4")
@@ -386,12 +408,12 @@ write(smooth(3, 64, 64), {str(tmp_path / "a.mp4")!r}, pull=pull)
 
 
 def test_the_words_of_ffmpeg_reach_the_user(tmp_path, monkeypatch):
-    from nbexport.stores import _movie_codec
+    from nbexport.stores import _movie_codec, _movie_encoding
 
     broken = {
         ".mp4": _movie_codec.Container(muxer="mp4", codecs=("h264",), options=("-profile:v", "odd"))
     }
-    monkeypatch.setattr(_movie_codec, "CONTAINERS", broken)
+    monkeypatch.setattr(_movie_encoding, "CONTAINERS", broken)
     with pytest.raises(
         TargetError, match=r"'a\.mp4' could not be encoded: ffmpeg ended with code \d+ after.*odd"
     ):
