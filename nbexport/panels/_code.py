@@ -83,8 +83,9 @@ def call_of(
 ) -> Call:
     """Return the export that `state` means.
 
-    `storage_options` are for a target that is a URL; local paths have none. Only what differs from what would be written anyway becomes an option: channels are compared
-    with those of the cropped DataArray, because colours are chosen by how many there are.
+    `storage_options` are for a target that is a URL; local paths have none. Only what differs from
+    what would be written anyway becomes an option: channels are compared with those of the cropped
+    DataArray, because colours are chosen by how many there are.
     """
     indexers = subject.indexers(state)
     options: dict[str, Any] = {}

@@ -48,8 +48,7 @@ def panel(
     Raises
     ------
     PlanError
-        If `target` has the suffix of no format, `state` is none, or `storage_options` is no
-        mapping.
+        If `target` has the suffix of no format, or `state` is none.
 
     Examples
     --------
@@ -60,12 +59,6 @@ def panel(
     'da.isel(x=slice(0, 64)).bioexport.ome_tiff("cells.ome.tif")'
     """
     given = state if isinstance(state, PanelState) else PanelState.from_json(state or {})
-    if storage_options is not None and not isinstance(storage_options, Mapping):
-        kind_given = type(storage_options).__name__  # its value may be a secret
-        raise PlanError(
-            f"storage_options is a {kind_given}, not a mapping; "
-            "pass for example {'key': …, 'secret': …}"
-        )
     if target is not None:
         text = os.fspath(target)
         kind = format_of(text)

@@ -237,11 +237,7 @@ class Panel(anywidget.AnyWidget):
             "format": state.format,
             "target": target_of(
                 state,
-                subject.image.name
-                if subject
-                else ""
-                if da.name is None
-                else str(da.name),
+                subject.image.name if subject else "" if da.name is None else str(da.name),
             ),
             "own_target": state.target,
             "overwrite": state.overwrite,
@@ -270,6 +266,8 @@ class Panel(anywidget.AnyWidget):
 
     def _received(self, widget: object, content: Mapping[str, Any], buffers: object) -> None:
         """Answer the browser; an exception here would end in a log that nobody sees."""
+        if self._da is None:
+            return  # closed; what was on its way
         try:
             kind = content.get("type")
             if kind == "act":

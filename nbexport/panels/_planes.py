@@ -22,9 +22,9 @@ from nbexport.plan import Box, Level
 Array = npt.NDArray[Any]
 
 MAX_PIXELS: Final = 1_000_000
-# All channels of a picture together: two of 16 bits at a megapixel each, or ten at 200 000 pixels.
-# The fewer are shown, and the smaller the region, the finer they are.
-MAX_NBYTES: Final = 4_000_000
+# All channels of a picture together: three of 16 bits at a megapixel each, or ten at 0.3. The fewer
+# are shown, and the smaller the region, the finer they are.
+MAX_NBYTES: Final = 6_000_000
 # Fetched at once: 2048 x 2048 pixels, 8 MB of uint16, are some 10 ms of reading from a disk.
 _TILE: Final = 2048
 # A picture that is still being computed is shown anew this often.

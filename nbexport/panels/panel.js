@@ -93,7 +93,7 @@ function typed(input, commit) {
 const rgbOf = (hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 // Three sums of 10 bits in one number: up to four channels add without carrying over.
-function tableOf(plane, channel) {
+function tableOf(plane, channel, gamma) {
   const n = 2 ** plane.bits;
   const table = new Uint32Array(n);
   const [r, g, b] = rgbOf(channel.color);
@@ -102,8 +102,9 @@ function tableOf(plane, channel) {
   const full = r | (g << 10) | (b << 20);
   for (let raw = 0; raw < n; raw++) {
     const v = plane.low + plane.step * raw;
-    const x = (v - start) / span;
+    let x = (v - start) / span;
     if (x <= 0) continue;
+    if (gamma !== 1 && x < 1) x **= gamma;
     table[raw] = x >= 1 ? full
       : Math.floor(r * x + 0.5) | (Math.floor(g * x + 0.5) << 10) | (Math.floor(b * x + 0.5) << 20);
   }
@@ -169,6 +170,7 @@ class View {
     this.on("change:snapshot", () => this.receive());
     this.on("change:job", () => this.showJob());
     this.on("msg:custom", (message, buffers) => this.message(message, buffers));
+    this.watchKernel();
     this.receive(true);
     this.showJob();
   }
@@ -179,10 +181,53 @@ class View {
   }
 
   remove() {
-    clearTimeout(this.timer);
-    clearInterval(this.player);
+    this.rest();
     this.observer?.disconnect();
-    for (const cleanup of this.cleanups) cleanup();
+    for (const cleanup of this.cleanups.splice(0)) cleanup();
+  }
+
+  rest() { // nothing is to happen by itself any more
+    this.removed = true;
+    for (const timer of [this.timer, this.refiner, this.hinter, this.copied]) clearTimeout(timer);
+    clearInterval(this.player);
+    if (this.pending) cancelAnimationFrame(this.pending);
+    this.playing = null;
+  }
+
+  // A restarted kernel knows neither this panel nor its array.
+  watchKernel() {
+    // Set by the widgets' manager, which says that something changed but not what.
+    this.on("comm_live_update", () => setTimeout(() => {
+      if (this.root.closest(".jupyter-widgets-disconnected")) this.left();
+    }));
+    const kernel = this.model.widget_manager?.kernel; // of JupyterLab: also tells of a crash
+    if (!kernel?.statusChanged?.connect) return;
+    const changed = (_, status) => {
+      if (["restarting", "autorestarting", "terminating", "dead"].includes(status)) this.left();
+    };
+    const left = () => this.left();
+    kernel.statusChanged.connect(changed);
+    kernel.disposed?.connect(left);
+    this.cleanups.push(() => {
+      kernel.statusChanged.disconnect(changed);
+      kernel.disposed?.disconnect(left);
+    });
+  }
+
+  left() {
+    if (this.gone || this.removed) return;
+    this.rest();
+    this.gone = true;
+    this.wanted = null;
+    this.queue.clear();
+    this.stage.classList.remove("nbx-busy");
+    this.say("The kernel has gone, and the array with it. Run the notebook again to go on.", true);
+    if (this.state?.image) this.showAxes();
+    this.showJob();
+  }
+
+  send(message) {
+    if (!this.gone && !this.removed) this.model.send(message);
   }
 
   get whole() { return /int/.test(this.state.image.dtype); } // whole numbers
@@ -193,6 +238,7 @@ class View {
 
   // Of several changes of one thing only the last is sent.
   act(key, action, wait = 0) {
+    if (this.gone) return;
     this.queue.set(key, action);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.flush(), wait);
@@ -203,23 +249,37 @@ class View {
     if (!this.queue.size) return;
     const actions = [...this.queue.values()];
     this.queue.clear();
-    this.model.send({ type: "act", view: this.id, number: ++this.number, actions });
+    this.send({ type: "act", view: this.id, number: ++this.number, actions });
   }
 
   ask(region, whole) {
-    if (!this.state?.image) return;
+    if (!this.state?.image || this.gone) return;
     const image = this.state.image;
     const channels = image.kind === "intensity"
       ? image.channels.map((c, i) => (c.active ? i : -1)).filter((i) => i >= 0)
       : [0];
     this.wanted = { number: ++this.asked, whole, at: performance.now() };
-    const pixels = this.canvas.width * this.canvas.height;
-    this.model.send({
+    this.send({
       type: "view", view: this.id, number: this.asked, region, channels,
       index: image.index, level: this.state.level,
-      max_pixels: Math.max(65536, Math.min(1e6, Math.round(pixels * 1.3))),
+      max_pixels: this.mostPixels(),
     });
     this.stage.classList.add("nbx-busy");
+  }
+
+  mostPixels() { // that a channel needs
+    const pixels = this.canvas.width * this.canvas.height;
+    return Math.max(65536, Math.min(this.setup.budget.pixels, Math.round(pixels * 1.3)));
+  }
+
+  mayBeFiner(layer, [y0, y1, x0, x1]) { // within the budget of all channels, as the kernel shares it
+    const image = this.state.image;
+    const n = image.kind === "rgb" ? image.sizes.s
+      : image.kind === "labels" ? 1 : image.channels.filter((c) => c.active).length || 1;
+    const size = ["uint8", "bool"].includes(image.dtype) ? 1 : 2;
+    const most = Math.min(this.mostPixels(), this.setup.budget.nbytes / (n * size));
+    const fy = Math.max(layer.fy / 2, 1), fx = Math.max(layer.fx / 2, 1);
+    return (y1 - y0) / fy * (x1 - x0) / fx <= most;
   }
 
   // -------------------------------------------------------------- from the kernel
@@ -228,13 +288,14 @@ class View {
     const snapshot = this.model.get("snapshot");
     if (!snapshot || !("format" in snapshot)) return;
     const behind = (snapshot.ack?.[this.id] ?? 0) < this.number || this.queue.size;
-    if (behind && !force) return; // the answer to what was sent last is on its way
+    if ((behind && !force) || this.gone) return; // the answer to what was sent last is on its way
     const before = this.state;
     this.state = JSON.parse(JSON.stringify(snapshot));
     this.show(before);
   }
 
   message(message, buffers) {
+    if (this.gone) return;
     if (message.type === "trouble") {
       if (message.view !== this.id || message.number !== this.asked) return;
       this.wanted = null; // else nothing would ever be asked for again
@@ -309,8 +370,9 @@ class View {
           ? { color: ["FF0000", "00FF00", "0000FF"][i], active: i < 3, window: this.samples(plane) }
           : { ...image.channels[i], window: this.windowOf(i) };
         if (!own.active) continue;
-        const key = `${i} ${plane.bits} ${plane.low} ${plane.step} ${own.color} ${own.window}`;
-        table = this.cached(key, () => tableOf(plane, own), i);
+        const { gamma } = this;
+        const key = `${i} ${plane.bits} ${plane.low} ${plane.step} ${own.color} ${own.window} ${gamma}`;
+        table = this.cached(key, () => tableOf(plane, own, gamma), i);
       }
       planes.push(plane.raw);
       tables.push(table);
@@ -318,6 +380,8 @@ class View {
     addPlanes(layer.pixels, planes, tables);
     layer.context.putImageData(layer.image, 0, 0);
   }
+
+  get gamma() { return Number(this.state.options.gamma) || 1; } // only movies and pictures have one
 
   samples(plane) {
     if (this.state.image.dtype === "uint8") return [0, 255];
@@ -421,14 +485,14 @@ class View {
 
   refine() { // then what is looked at, where it can be finer
     const base = this.layers.base;
-    if (this.wanted || !this.frame) return;
+    if (this.wanted || !this.frame || this.gone) return;
     if (!this.current(base)) { this.refresh(); return; }
     const finest = this.state.level === null ? 1 : null;
     const coarse = finest ? base.fx > 1 || base.fy > 1 : !base.exact;
     const screen = Math.max(base.fx * this.frame.scale, base.fy * this.frame.scale * this.aspect);
     if (!coarse || screen <= 1.05) return;
     const [y0, y1, x0, x1] = this.visible();
-    if (!(y1 > y0 && x1 > x0)) return;
+    if (!(y1 > y0 && x1 > x0) || !this.mayBeFiner(base, [y0, y1, x0, x1])) return;
     const detail = this.layers.detail;
     if (this.current(detail)) {
       const holds = detail.y <= y0 && detail.x <= x0
@@ -729,6 +793,7 @@ class View {
   }
 
   play(axis) {
+    if (this.gone) return;
     const stop = this.playing === axis;
     clearInterval(this.player);
     this.playing = stop ? null : axis;
@@ -871,6 +936,7 @@ class View {
       this.recolour();
       this.showChannel(i);
       if (channel.active && !this.current(this.layers.base)) this.refresh();
+      else this.refine(); // the fewer, the finer
     });
     eye.classList.add("nbx-eye");
     const color = h("input", { type: "color", class: "nbx-color" });
@@ -1031,7 +1097,7 @@ class View {
     this.fields = [];
     for (const [group, box] of [["levels", this.levelFields], ["output", this.outputFields]]) {
       if (!box) continue;
-      const fields = all.filter((field) => field.group === group).map((field) => this.buildField(field));
+      const fields = all.filter((field) => field.group === group && (field.name !== "gamma" || this.state.image?.kind !== "labels")).map((field) => this.buildField(field));
       box.replaceChildren(...fields.map((field) => field.row));
       this.fields.push(...fields);
     }
@@ -1228,8 +1294,8 @@ class View {
     this.format.addEventListener("change", () => this.act("format", { type: "format", value: this.format.value }));
     this.format.addEventListener("keydown", (event) => event.stopPropagation());
     this.target = typed(h("input", { type: "text", class: "nbx-target", spellcheck: false, "aria-label": "Target" }), (value) => this.act("target", { type: "target", value }));
-    this.exportButton = h("button", { type: "button", class: "nbx-export", onclick: () => { this.flush(); this.model.send({ type: "export" }); this.exportButton.disabled = true; } }, "Export");
-    this.cancelButton = h("button", { type: "button", class: "nbx-cancel", hidden: true, onclick: () => this.model.send({ type: "cancel" }) }, "Cancel");
+    this.exportButton = h("button", { type: "button", class: "nbx-export", onclick: () => { this.flush(); this.send({ type: "export" }); this.exportButton.disabled = true; } }, "Export");
+    this.cancelButton = h("button", { type: "button", class: "nbx-cancel", hidden: true, onclick: () => this.send({ type: "cancel" }) }, "Cancel");
     this.overwrite = h("input", { type: "checkbox", class: "nbx-overwrite" });
     this.overwrite.addEventListener("change", () => this.act("overwrite", { type: "overwrite", value: this.overwrite.checked }));
     this.warning = h("div", { class: "nbx-warning", hidden: true }, this.warningText = h("span"), h("label", { class: "nbx-check" }, this.overwrite, "Replace it once the new one is complete"));
@@ -1257,7 +1323,7 @@ class View {
       box.remove();
     }
     this.copy.replaceChildren(icon("check"));
-    setTimeout(() => this.copy.replaceChildren(icon("copy")), 1200);
+    this.copied = setTimeout(() => this.copy.replaceChildren(icon("copy")), 1200);
   }
 
   showExport() {
@@ -1281,16 +1347,20 @@ class View {
 
   showJob() {
     if (!this.has("export")) return;
-    const job = this.model.get("job") ?? { phase: "idle" };
+    let job = this.model.get("job") ?? { phase: "idle" };
+    if (this.gone && ["running", "cancelling"].includes(job.phase)) {
+      job = { phase: "failed", text: "The export ended with the kernel." };
+    }
     const running = job.phase === "running" || job.phase === "cancelling";
     const own = job.phase === "done"; // what is there was just written
     this.warning.classList.toggle("nbx-own", own);
     this.warningText.textContent = own ? "Once more to the same target?" : "The target exists.";
     this.root.dataset.phase = job.phase;
-    this.exportButton.disabled = running || Boolean(this.wrong);
+    this.exportButton.disabled = running || Boolean(this.wrong) || Boolean(this.gone);
     this.exportButton.textContent = running ? "Exporting…" : "Export";
     this.cancelButton.hidden = !running;
-    this.cancelButton.disabled = job.phase === "cancelling";
+    this.cancelButton.disabled = job.phase === "cancelling" || job.can_stop === false;
+    this.cancelButton.title = job.can_stop === false ? "A single picture is made in one go" : "";
     this.progress.hidden = !running;
     this.status.className = `nbx-status nbx-${job.phase}`;
     if (running) {
@@ -1301,14 +1371,15 @@ class View {
       this.status.textContent = job.phase === "cancelling" ? "Stopping…"
         : job.total ? [`${Math.round(part * 100)} %`, `${bytes(job.nbytes_per_second)}/s`,
           job.seconds_left === null ? "" : `${duration(job.seconds_left)} left`].filter(Boolean).join(" · ")
-          : "Starting…";
+          : job.can_stop === false ? "Writing one picture, in one go: it can't be stopped."
+            : "Starting…";
     } else this.status.textContent = job.text ?? "";
     const done = job.phase === "done" ? job.text : "";
     if (this.reported !== done) {
       this.reported = done;
       this.report.hidden = true;
       // By message: a movie in it must not end up in the saved notebook.
-      if (done) this.model.send({ type: "report", view: this.id });
+      if (done) this.send({ type: "report", view: this.id });
     }
   }
 }

@@ -267,7 +267,7 @@ def test_rgb_is_shown_as_it_is(show, notebook):
 
 def export(panel):
     panel.find(".nbx-export").click()
-    panel.until(lambda: panel.status().startswith("Written"), timeout=30)
+    panel.until(lambda: panel.status().startswith("Written"))
 
 
 def test_export_writes_what_is_shown_and_the_code_line_the_same(show, cells, notebook):
@@ -336,7 +336,7 @@ def test_format_changes_the_target_and_its_options(show, cells, notebook):
     target = panel.find(".nbx-target")
     panel.until(lambda: target.input_value() == "formats.ome.tif")
     panel.tab("output")
-    assert panel.find(".nbx-option-bigtiff").count() == 1
+    panel.until(lambda: panel.find(".nbx-option-bigtiff").is_visible())
     assert panel.find(".nbx-option-version").count() == 0
     panel.find(".nbx-option-compression").select_option("zstd")
     panel.until(

@@ -178,6 +178,26 @@ def test_typed_options_become_values(name, given, value):
     assert parse_option(field, given) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "text"),
+    [
+        ("gamma", "0", "gamma='0' is not a positive number"),
+        ("gamma", "-1.5", "gamma='-1.5' is not a positive number"),
+        ("zoom", "big", "zoom='big' is not a number"),
+        (
+            "codec",
+            "xvid",
+            "codec='xvid' is not offered; choose one of what suits the suffix, H.264",
+        ),
+    ],
+)
+def test_senseless_option_of_a_movie_says_why(name, given, text):
+    (field,) = (f for f in FIELDS["movie"] if f.name == name)
+    with pytest.raises(PlanError) as caught:
+        parse_option(field, given)
+    assert str(caught.value).startswith(text)
+
+
 def test_state_is_frozen_hashable_and_survives_json():
     state = after(
         {"type": "target", "value": 'näme "x".ome.zarr'},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import dask.array
+import fsspec.implementations.memory
 import imageio.v3
 import numpy as np
 import pytest
@@ -19,10 +22,17 @@ import nbexport
 import nbexport.testing
 from nbexport.errors import ExportCancelled, PlanError, TargetExistsError
 from nbexport.panels import Panel, PanelState
-from nbexport.panels._planes import MAX_PIXELS, Request, encode_plane, fetch_planes, look_at
+from nbexport.panels._planes import (
+    MAX_NBYTES,
+    MAX_PIXELS,
+    Request,
+    encode_plane,
+    fetch_planes,
+    look_at,
+)
 from nbexport.panels._reduce import reduce
 from nbexport.panels._subject import understood
-from nbexport.panels._view import Fetcher
+from nbexport.panels._view import PATIENCE_S, Fetcher
 from nbexport.pixels import coarsen
 
 
@@ -146,6 +156,40 @@ def test_a_large_plane_is_coarse_first_and_fine_where_looked_at():
     assert not header["exact"]  # more than a megapixel: thinned out, and said so
 
 
+@pytest.mark.parametrize(
+    ("n_channels", "dtype", "factor"),
+    [(1, "uint16", 2), (3, "uint16", 2), (4, "uint16", 4), (6, "uint8", 2), (10, "uint16", 4)],
+)
+def test_all_channels_together_have_a_budget(n_channels, dtype, factor):
+    """Ten channels are coarser than one, and as fine as they get where they are looked at."""
+    pixels = np.random.default_rng(0).integers(0, 250, (n_channels, 1800, 2000)).astype(dtype)
+    da = xr.DataArray(pixels, dims=("c", "y", "x"), name="many")
+    browser = Browser(da.bioexport.panel())
+    every = list(range(n_channels))
+    header, buffers = browser.view([0, 1800, 0, 2000], channels=every, max_pixels=10**9)
+    assert header["factors"] == [factor, factor]
+    sent = sum(memoryview(buffer).nbytes for buffer in buffers)
+    assert MAX_NBYTES / 8 < sent <= MAX_NBYTES
+    header, buffers = browser.view([0, 1800, 0, 2000], channels=[0], max_pixels=10**9)
+    assert header["factors"] == [2, 2]  # one alone
+    header, buffers = browser.view([100, 500, 300, 700], channels=every, max_pixels=10**9)
+    assert header["factors"] == [1, 1]
+    np.testing.assert_array_equal(plane_of(header, buffers, 0), pixels[0, 100:500, 300:700])
+
+
+def test_the_samples_of_rgb_have_a_budget():
+    rgb = np.zeros((1900, 2000, 4), "uint16")
+    browser = Browser(xr.DataArray(rgb, dims=("y", "x", "s"), name="photo").bioexport.panel())
+    _, buffers = browser.view([0, 1900, 0, 2000], max_pixels=10**9)
+    assert sum(memoryview(buffer).nbytes for buffer in buffers) <= MAX_NBYTES
+
+
+def test_a_picture_without_channels_is_empty(cells):
+    """All of them are hidden."""
+    header, buffers = Browser(cells.bioexport.panel()).view([0, 130, 0, 150], channels=[])
+    assert (header["channels"], buffers) == ([], [])
+
+
 def test_first_picture_comes_before_the_last_chunk():
     """A picture that takes long is shown as far as it is."""
     gate, n_computed = threading.Event(), []
@@ -215,6 +259,85 @@ def test_newest_request_wins_and_stale_ones_are_dropped():
     assert answered == [("a", 0, True), ("a", 49, False), ("b", 1, False)]
     fetcher.ask(Request(view="a", number=50, region=region))  # the thread had ended
     until(lambda: len(answered) == 4)
+
+
+def test_a_chunk_that_hangs_does_not_hold_the_next_request():
+    began, answered, go = [], [], threading.Event()
+
+    def answer(request, stale):
+        began.append(request.number)
+        if request.number in hang:
+            go.wait(30)
+        answered.append((request.number, stale()))
+
+    hang = {0}
+    region = (0.0, 1.0, 0.0, 1.0)
+    fetcher = Fetcher(answer)
+    for number in range(3):
+        fetcher.ask(Request(view="a", number=number, region=region))
+        until(lambda: began)
+    until(lambda: answered)
+    assert answered == [(2, False)]
+    hang.update(range(3, 10_000))
+    numbers = iter(range(3, 10_000))
+
+    def all_hang():
+        fetcher.ask(Request(view="a", number=next(numbers), region=region))
+        return fetcher._n_running == len(PATIENCE_S) and not fetcher._wanted
+
+    until(lambda: all_hang() or len(began) == 2 + len(PATIENCE_S) - 1)
+    last = 10_000
+    fetcher.ask(Request(view="a", number=last, region=region))
+    time.sleep(0.05)
+    assert len(answered) == 1  # all threads hang: bounded
+    go.set()
+    until(lambda: (last, False) in answered)
+    assert [one for one in answered if not one[1]] == [(2, False), (last, False)]
+    until(lambda: fetcher._n_running == 0)
+
+
+def test_quick_answers_need_one_thread():
+    names, region = set(), (0.0, 1.0, 0.0, 1.0)
+
+    def answer(request, stale):
+        names.add(threading.get_ident())
+        time.sleep(0.001)
+
+    fetcher = Fetcher(answer)
+    fetcher.ask(Request(view="a", number=0, region=region))
+    most = 0
+    for number in range(1, 100):
+        fetcher.ask(Request(view="a", number=number, region=region))
+        most = max(most, fetcher._n_running)
+        time.sleep(0.0005)
+    until(lambda: fetcher._n_running == 0)
+    assert most == 1
+
+
+def hanging(gate):
+    """Return an array whose plane 0 waits for `gate`."""
+
+    def compute(block, block_info=None):
+        z = block_info[0]["chunk-location"][0]
+        if z == 0:
+            gate.wait(30)
+        return np.full(block.shape, z, "uint8")
+
+    source = dask.array.zeros((6, 64, 64), chunks=(1, 64, 64), dtype="uint8")
+    lazy = dask.array.map_blocks(compute, source, dtype="uint8", meta=np.zeros((0, 0, 0), "u1"))
+    return xr.DataArray(lazy, dims=("z", "y", "x"), name="hanging")
+
+
+def test_next_plane_comes_while_a_chunk_hangs_and_the_late_one_is_not_sent():
+    gate = threading.Event()
+    browser = Browser(hanging(gate).bioexport.panel())
+    browser.planes += 1
+    browser.send(type="view", view="v", number=1, region=[0, 64, 0, 64], index={"z": 0})
+    header, buffers = browser.view([0, 64, 0, 64], index={"z": 3})
+    assert (plane_of(header, buffers, 0) == 3).all()
+    gate.set()
+    until(lambda: browser.panel._fetcher._n_running == 0)
+    assert {content["number"] for content, _ in browser.got} == {2}
 
 
 def test_stale_picture_computes_no_further_tile():
@@ -533,6 +656,161 @@ def test_cancel_leaves_nothing(tmp_path):
     panel.state = PanelState(target="b.zarr")
     panel.export()
     assert [path.name for path in tmp_path.iterdir()] == ["b.zarr"]
+
+
+def test_a_single_picture_cannot_be_stopped_and_says_so(cells, monkeypatch):
+    from nbexport import api
+
+    gate, write = threading.Event(), api.write_image
+
+    def wait(*arguments, **options):
+        gate.wait(20)
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(api, "write_image", wait)
+    panel = cells.bioexport.panel("a.png")
+    browser = Browser(panel)
+    browser.send(type="export")
+    assert (panel.job["phase"], panel.job["can_stop"]) == ("running", False)
+    browser.send(type="cancel")
+    assert panel.snapshot["said"] == (
+        "a single picture is made in one go and can't be stopped; wait for it"
+    )
+    assert panel.job["phase"] == "running"
+    gate.set()
+    until(lambda: panel.job["phase"] == "done")
+
+
+def test_close_lets_go_of_everything(tmp_path):
+    gate = threading.Event()
+    da = hanging(gate)
+    panel = da.bioexport.panel("a.zarr", storage_options={"key": "k"})
+    panel.state = panel.state.with_pair("crop", "z", (1, 6))
+    browser = Browser(panel)
+    browser.view([0, 64, 0, 64], index={"z": 2})
+    report = panel.export()
+    browser.send(type="view", view="v", number=2, region=[0, 64, 0, 64], index={"z": 0})
+    until(lambda: panel._fetcher._n_running == 1)
+    browser.send(type="view", view="v", number=3, region=[0, 64, 0, 64], index={"z": 1})
+    n_got, alive = len(browser.got), weakref.ref(da)
+    panel.close()
+    panel.close()
+    gate.set()
+    until(lambda: panel._fetcher._n_running == 0)
+    assert panel._fetcher._timer is None
+    assert len(browser.got) == n_got
+    assert panel.comm is None
+    del da
+    gc.collect()
+    assert alive() is None
+    assert panel.report is report
+    assert panel.state.crop == (("z", (1, 6)),)
+    browser.send(type="view", view="v", number=4, region=[0, 64, 0, 64])
+    browser.act({"type": "level", "value": 1})
+    assert panel.state.level is None
+    closed = r"this panel is closed; make another one with da.bioexport.panel\(\)"
+    for use in (panel.export, lambda: panel.code, lambda: setattr(panel, "state", PanelState())):
+        with pytest.raises(PlanError, match=closed):
+            use()
+
+
+def test_close_stops_a_running_export(tmp_path):
+    panel = slow(0.05).bioexport.panel("a.zarr")
+    panel.state = panel.state.with_option("chunks", (1, 64, 64))
+    Browser(panel).send(type="export")
+    until(lambda: panel.job.get("done", 0) > 0)
+    panel.close()
+    assert list(tmp_path.iterdir()) == []
+    assert not [t for t in threading.enumerate() if t.name == "nbexport-panel-export"]
+
+
+class Guarded(fsspec.implementations.memory.MemoryFileSystem):
+    """Files that need a password."""
+
+    protocol = "guarded"
+    cachable = False
+
+    def __init__(self, *arguments, secret=None, **options):
+        if secret != "s3same":
+            raise PermissionError("wrong secret")
+        super().__init__(*arguments, **options)
+
+
+@pytest.mark.parametrize("kind", ["ome.zarr", "ome.tif", "gif", "png"])
+def test_storage_options_open_the_target_and_are_shown_nowhere(cells, kind):
+    fsspec.register_implementation("guarded", Guarded, clobber=True)
+    url, secrets = f"guarded://panel/{kind}/a.{kind}", {"secret": "s3same"}
+    panel = cells.bioexport.panel(url, storage_options=secrets)
+    secrets.clear()  # the panel has its own
+    assert panel.code.endswith(", storage_options=storage_options)")
+    report = panel.export()
+    assert report.target.startswith("guarded://")
+    assert Guarded(secret="s3same").exists(url)
+    shown = [
+        panel.code,
+        panel.state.to_json(),
+        json.dumps(panel.get_state(), default=str),
+        repr(panel),
+        repr(panel._call()),
+        repr(panel._last.call),
+        report._repr_html_(),
+    ]
+    assert not [text for text in shown if "s3same" in text or '"secret"' in text]
+    options = {"storage_options": {"secret": "s3same"}}
+    panel.state = replace(panel.state, overwrite=True)
+    eval(panel.code, {"da": cells, **options})
+    panel.state = replace(panel.state, target=f"here.{kind}", overwrite=False)
+    assert "storage_options" not in panel.code  # a local path has none
+    panel.export()
+    with pytest.raises(PlanError, match="state has no field 'storage_options'"):
+        cells.bioexport.panel(state={"storage_options": {}})
+
+
+def test_wrong_storage_options_are_not_repeated(cells):
+    text = "storage_options is of type 'str', which is no mapping; write it as {name: value, …}"
+    with pytest.raises(PlanError) as caught:
+        cells.bioexport.panel("s3://a/b.zarr", storage_options="hunter2")
+    assert str(caught.value) == text
+
+
+def test_gamma_is_that_of_the_picture(cells):
+    panel = cells.bioexport.panel("a.png")
+    Browser(panel).act({"type": "option", "name": "gamma", "value": "0.5"})
+    assert "gamma=0.5" in panel.code
+    bright = imageio.v3.imread(panel.export().target)
+    nbexport.write_image(cells, "b.png", sel={"t": 0, "z": 0}, gamma=0.5)
+    np.testing.assert_array_equal(bright, imageio.v3.imread("b.png"))
+    panel.state = replace(panel.state, target="c.png").with_option("gamma", None)
+    assert imageio.v3.imread(panel.export().target).sum() < bright.sum()
+
+
+def test_codec_is_of_the_movie_and_refused_where_it_cannot_be(cells):
+    panel = cells.bioexport.panel("a.mkv")
+    browser = Browser(panel)
+    browser.act({"type": "option", "name": "codec", "value": "ffv1"})
+    assert 'codec="ffv1"' in panel.code
+    assert panel.snapshot["trouble"] == ""
+    report = panel.export()
+    import imageio_ffmpeg
+
+    reader = imageio_ffmpeg.read_frames(report.target)
+    assert next(reader)["codec"].strip(",") == "ffv1"
+    reader.close()
+    browser.act({"type": "target", "value": "a.webm"})
+    assert panel.snapshot["trouble"].startswith("codec='ffv1' is not possible in .webm; use 'vp9'")
+
+
+def test_codecs_are_all_that_leave_a_choice():
+    from nbexport.panels._options import FIELDS
+    from nbexport.stores._movie_codec import CONTAINERS
+
+    (field,) = (field for field in FIELDS["movie"] if field.name == "codec")
+    offered = {value: text for value, text in field.choices if value is not None}
+    several = {name for c in CONTAINERS.values() if len(c.codecs) > 1 for name in c.codecs}
+    assert set(offered) == several
+    for name, text in offered.items():
+        suffixes = {suffix for suffix, c in CONTAINERS.items() if name in c.codecs}
+        assert {part.strip("(),") for part in text.split() if part.strip("(")[0] == "."} == suffixes
 
 
 def test_losses_are_in_the_report_and_no_warning():
