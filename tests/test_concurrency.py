@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 import tifffile
@@ -234,3 +236,86 @@ def test_two_threads_to_one_target(tmp_path):
         tmp_path / "a.ome.zarr", int(zarr.open_group(tmp_path / "a.ome.zarr")["0"][0, 0, 0])
     )
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.zarr"]
+
+
+class Browser:
+    """What a page would get from a panel."""
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.number = 0
+        self._got = []
+        self._come = threading.Condition()
+        panel.send = self._take
+
+    def _take(self, content, buffers=None):
+        with self._come:
+            self._got.append((content, buffers or []))
+            self._come.notify_all()
+
+    def plane(self, z: int) -> np.ndarray:
+        """Ask for a plane of all pixels, and return it as it was sent."""
+        self.number += 1
+        order = {"type": "view", "view": "v", "number": self.number, "index": {"z": z}}
+        self.panel._handle_custom_msg({**order, "region": [0, 64, 0, 64], "channels": [0]}, [])
+
+        def last():
+            assert [content for content, _ in self._got if content["type"] == "trouble"] == []
+            wanted = (self.number, 1.0)
+            found = [m for m in self._got if (m[0].get("number"), m[0].get("fraction")) == wanted]
+            return found[0] if found else None
+
+        with self._come:
+            header, (raw,) = self._come.wait_for(last, 30)
+        (channel,) = header["channels"]
+        assert header["exact"]
+        pixels = np.frombuffer(raw, f"u{channel['bits'] // 8}").reshape(64, 64)
+        return channel["low"] + channel["step"] * pixels
+
+
+def test_export_while_the_panel_previews(tmp_path):
+    """One lazy array is looked at, changed in the panel, and exported twice, all at once."""
+    pixels = np.random.default_rng(0).integers(0, 60000, (12, 64, 64), "uint16")
+    exporting, together = threading.Event(), threading.Event()
+    busy = []
+
+    def compute(block):
+        busy.append(1)
+        if len(busy) > 1:
+            together.set()
+        time.sleep(0.02)
+        busy.pop()
+        return block
+
+    lazy = dask.array.from_array(pixels, chunks=(1, 64, 64))
+    lazy = lazy.map_blocks(compute, dtype="uint16", meta=np.zeros((0, 0, 0), "uint16"))
+    da = xr.DataArray(lazy, dims=("z", "y", "x"), name="seen")
+    panel = da.bioexport.panel(str(tmp_path / "panel.ome.zarr"))
+    browser = Browser(panel)
+
+    def export() -> Path:
+        path = tmp_path / "call.ome.zarr"
+        nbexport.write_ome_zarr(
+            da, path, workers=1, memory_budget=1, progress=lambda p: exporting.set(), client=False
+        )
+        return path
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(export), pool.submit(lambda: Path(panel.export().target))]
+        assert exporting.wait(30)
+        n_seen = n_meanwhile = 0
+        while not all(one.done() for one in both) or n_seen < 12:
+            z = n_seen % 12
+            np.testing.assert_array_equal(browser.plane(z), pixels[z])
+            n_meanwhile += any(not one.done() for one in both)
+            # The panel's export is that of the state when it began.
+            panel.state = panel.state.with_option("method", ("max", "min")[z % 2])
+            assert ("max", "min")[z % 2] in panel.code
+            n_seen += 1
+        paths = [one.result(60) for one in both]
+    assert n_meanwhile > 0
+    assert together.is_set()
+    for path in paths:
+        np.testing.assert_array_equal(zarr.open_array(path / "0", mode="r")[...], pixels)
+    panel.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["call.ome.zarr", "panel.ome.zarr"]

@@ -111,6 +111,7 @@ def write_plate(
     wishes = ZarrWishes.among(locals())
 
     def plan(wishes: ZarrWishes) -> Collection:
+        _check_names(field_names)
         plate = _Plate.of(_placed(fields), plate_shape)
         title = plate_name if plate_name is not None else _stem(target)
         members = []
@@ -127,6 +128,17 @@ def write_plate(
         return Collection(members=tuple(members), groups=plate.groups(title, wishes.version))
 
     return write_collection(plan, target, wishes)
+
+
+def _check_names(names: Any) -> None:
+    if names is None:
+        return
+    several = isinstance(names, Sequence) and not isinstance(names, str | bytes)
+    if not several or any(not isinstance(name, str) for name in names):
+        raise PlanError(
+            f"field_names={names!r} is no list of names; give one for each field, such as "
+            "['left', 'right']"
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -245,7 +257,7 @@ def _placed(
     else:
         raise TypeError(
             "DataArrays by (row, column, field) or an xarray.DataTree are needed, "
-            f"got {type(fields).__name__}"
+            f"got {type(fields).__name__}; give for example {{('A', 1, 0): da}}"
         )
     out: dict[_Place, xr.DataArray] = {}
     for key, da in pairs:

@@ -27,7 +27,8 @@ def label_colors(da: xr.DataArray) -> tuple[xr.DataArray, dict[int, str]]:
     >>> label_colors(nuclei)[1]
     {1: '00FF00'}
     """
-    wanted = da.attrs.get(_ATTR)
+    # What is no DataArray is refused where it is read.
+    wanted = da.attrs.get(_ATTR) if isinstance(da, xr.DataArray) else None
     if not isinstance(wanted, Mapping):
         return da, {}
     found = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -14,6 +13,7 @@ from nbexport.errors import ExportCancelled, TargetError, TargetExistsError
 from nbexport.stores._format import HEAD_NBYTES, LABELS, Format, begins_as
 from nbexport.stores._progress import Progress
 from nbexport.stores._remote import looked_at
+from nbexport.stores._scratch import scratch
 from nbexport.stores._target import full_disk_told, staged
 from nbexport.stores._trouble import shown, told
 
@@ -136,9 +136,10 @@ class RemoteFile:
     @contextmanager
     def opened(self, announce: Announce | None = None) -> Iterator[Path]:
         """Give a path in a temporary folder, and upload it where the block ends."""
-        with tempfile.TemporaryDirectory(prefix="nbexport-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
-            with full_disk_told(folder, folder.parent, "set TMPDIR to a folder of a larger disk"):
+        with scratch() as folder:
+            with full_disk_told(
+                folder, folder.parents[1], "set TMPDIR to a folder of a larger disk"
+            ):
                 yield folder / self.name
             self._upload(folder / self.name, announce or (lambda progress: None))
 

@@ -21,16 +21,20 @@ class Owner:
     started
         When it was started, in the machine's own count, so that a number that is given out again
         is not taken for it; None where this is not known.
+    boot
+        What the system calls the time since it was started; None where it has no name for it.
     """
 
     host: str
     pid: int
     started: int | None
+    boot: str | None = None
 
     @classmethod
     def this(cls) -> Owner:
         """Return this process."""
-        return cls(host=socket.gethostname(), pid=os.getpid(), started=_started(os.getpid()))
+        pid = os.getpid()
+        return cls(host=socket.gethostname(), pid=pid, started=_started(pid), boot=_boot())
 
     @classmethod
     def read(cls, text: str | bytes) -> Owner | None:
@@ -53,11 +57,16 @@ class Owner:
         return self.host == socket.gethostname()
 
     @property
+    def is_of_earlier_boot(self) -> bool:
+        """Whether its machine, this one, was surely restarted since."""
+        return self.is_here and None not in (self.boot, _boot()) and self.boot != _boot()
+
+    @property
     def runs(self) -> bool | None:
         """Whether it still runs; None: of another machine, nothing is known."""
         if not self.is_here:
             return None
-        if not _exists(self.pid):
+        if self.is_of_earlier_boot or not _exists(self.pid):
             return False
         started = _started(self.pid)
         return started is None or self.started is None or started == self.started
@@ -71,6 +80,13 @@ def restarted_since(moment: float) -> bool:
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     up = time.monotonic() if clock is None else time.clock_gettime(clock)
     return moment < time.time() - up
+
+
+def _boot() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def _started(pid: int) -> int | None:

@@ -23,6 +23,8 @@ from nbexport.stores._owner import Owner
 
 _OWNER: Final = "owner"
 _REPLACED: Final = "replaced"
+SERIES: Final = "series"
+"""What an image is put into, as its group 0, when it becomes the first of a series."""
 _NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _ORPHAN_S: Final = 2.0
 # Virus scanners and indexers hold a new file for a moment.
@@ -69,7 +71,7 @@ def _acquired(lock: Path, path: Path) -> int:
         except OSError as error:
             raise TargetError(f"'{path.parent}' can't be written: {error.strerror}") from error
         owner = Owner.read(os.read(descriptor, 4096))
-        held = _try_lock(descriptor)
+        held = try_lock(descriptor)
         if held is None:  # a disk without locks
             held = owner is None or owner.runs is False
         if not held and owner is not None and owner.runs is False and time.monotonic() < until:
@@ -90,7 +92,7 @@ def _acquired(lock: Path, path: Path) -> int:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool | None:
+def try_lock(descriptor: int) -> bool | None:
     """Return whether the file is locked by us now; None where the disk knows no locks."""
     try:
         if sys.platform == "win32":
@@ -119,6 +121,23 @@ def new_folder(path: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise TargetError(f"'{path.parent}' can't be written: {error.strerror}") from error
     return folder
+
+
+def remove(folder: Path) -> None:
+    """Remove `folder` as far as the system lets us, the name of its owner last.
+
+    Killed on the way, it leaves what the next export knows to be ours.
+    """
+    with suppress(OSError):
+        for entry in [*folder.iterdir()]:
+            if entry.name == _OWNER:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    entry.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def own(folder: Path) -> None:
@@ -158,7 +177,7 @@ def cleaned(path: Path, keep: Path | None = None) -> tuple[str, ...]:
         if folder == keep:
             continue
         if owner.is_here:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             notes.append(f"'{folder.name}', left by a killed export ({owner}), was removed")
         else:
             notes.append(
@@ -168,18 +187,26 @@ def cleaned(path: Path, keep: Path | None = None) -> tuple[str, ...]:
 
 
 def restore(path: Path, folder: Path) -> None:
-    """Put the old `path` back if an export was killed after it had stepped aside.
+    """Put what was at `path` back if an export was killed after it had stepped aside.
 
     Raises
     ------
     TargetError
         If so: the user is told before it is replaced again.
     """
-    if (folder / _REPLACED).exists() and not os.path.lexists(path):
+    if os.path.lexists(path):
+        return
+    if (folder / _REPLACED).exists():
         (folder / _REPLACED).rename(path)
         raise TargetError(
             f"an export to '{path}' was killed while it took the place of the old one, which is "
             "back there now; run it again, with overwrite=True to replace it"
+        )
+    if (folder / SERIES / "0").exists():
+        (folder / SERIES / "0").rename(path)
+        raise TargetError(
+            f"an export to '{path}' was killed while its first image became part of a series; the "
+            "image is back there now, look at it, or write the series with overwrite=True"
         )
 
 

@@ -88,8 +88,10 @@ def _found(path: Path) -> tuple[Path, bytes] | str | None:
         if not file.is_file() or not (folder / path.name).is_dir():
             continue
         content = file.read_bytes()
-        if owner.is_here and restarted_since(file.stat().st_mtime):
-            # The system had the last blocks in memory when it went down, journal or not.
+        restarted = owner.is_of_earlier_boot or restarted_since(file.stat().st_mtime)
+        if owner.is_here and restarted:
+            # The system had the last blocks in memory when it went down, and writes files in an
+            # order of its own: nothing is synced, since that costs more than doing it again.
             return (
                 f"this machine was restarted after '{folder.name}' was left, so nothing of it was "
                 "trusted"

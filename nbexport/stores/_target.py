@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from nbexport.stores._format import (
     is_ozx,
 )
 from nbexport.stores._journal import Journal, JournalWish
-from nbexport.stores._partial import cleaned, is_owned, locked, new_folder, publish
+from nbexport.stores._partial import cleaned, is_owned, locked, new_folder, publish, remove
 from nbexport.stores._resume import open_partial
 
 TargetPath = str | os.PathLike[str]
@@ -218,7 +217,7 @@ def staged(path: Path, *, is_new: bool = False) -> Iterator[Path]:
                 check_untouched(path, folder, is_new=is_new)
                 publish(folder / path.name, path, folder)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 @contextmanager
@@ -319,7 +318,7 @@ class LocalZarr:
             finally:
                 partial.journal.close()
                 if not kept:
-                    shutil.rmtree(partial.folder, ignore_errors=True)
+                    remove(partial.folder)
 
 
 @dataclass(frozen=True, slots=True)

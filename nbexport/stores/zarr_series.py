@@ -5,11 +5,9 @@ At every moment the root is a whole image, a whole series or nothing that a prog
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,9 +15,10 @@ from typing import Any, Final, Literal
 import zarr
 from zarr.core.sync import sync
 
-from nbexport.errors import TargetError
+from nbexport.errors import TargetError, TargetExistsError
 from nbexport.stores._format import ZARR_FILES
 from nbexport.stores._held import ROOT_KEYS, HeldStore
+from nbexport.stores._partial import SERIES, cleaned, locked, new_folder, remove
 from nbexport.stores._remote import OpenRemote, RemoteZarr
 from nbexport.stores._target import LocalZarr, ZarrTarget
 from nbexport.stores._trouble import told
@@ -52,8 +51,11 @@ def begin_series(
     Notes
     -----
     A folder is renamed. The objects of a URL are copied by its server and then removed, since
-    object stores can't rename: while they are, there is nothing to be seen at the URL.
+    object stores can't rename: while they are, there is nothing to be seen at the URL. Where the
+    second image failed, and is tried again, the series of one is there already.
     """
+    if _is_begun(target, groups):
+        return
     if isinstance(target, LocalZarr):
         _begin_in_folder(target.path, zarr_format, groups, files)
     else:
@@ -64,7 +66,8 @@ def begin_series(
 
 def list_series(target: ZarrTarget, groups: Groups, files: Mapping[str, bytes]) -> None:
     """Let ``OME/`` of the series at `target` say what `groups` and `files` say."""
-    with told("writing to", str(target)):
+    lock = locked(target.path) if isinstance(target, LocalZarr) else nullcontext()
+    with lock, told("writing to", str(target)):
         root = zarr.open_group(_store(target), mode="r+")
         for path, content in files.items():
             put_file(root, path, content)
@@ -76,7 +79,13 @@ def list_series(target: ZarrTarget, groups: Groups, files: Mapping[str, bytes]) 
 def series_place(target: ZarrTarget, name: str) -> ZarrTarget:
     """Return the place of the image `name` of the series at `target`."""
     if isinstance(target, LocalZarr):
-        return LocalZarr(target.path / name)
+        place = target.path / name
+        if place.exists():
+            raise TargetExistsError(
+                f"'{place}' exists, and was not there when this series began; another export adds "
+                "to it, choose another target"
+            )
+        return LocalZarr(place, is_new=True)
     assert isinstance(target, RemoteZarr)
     url, path = f"{target.url}/{name}", f"{target.path}/{name}"
     return replace(target, url=url, path=path, exists=False)
@@ -96,13 +105,37 @@ def reads_from(target: ZarrTarget, array: Any) -> bool:
     return bool(place.is_relative_to(target.path))
 
 
+def _is_begun(target: ZarrTarget, groups: Groups) -> bool:
+    with suppress(FileNotFoundError):
+        found = zarr.open_group(_store(target), path="OME", mode="r")
+        return found.attrs.asdict() == groups["OME"]
+    return False
+
+
 def _begin_in_folder(
     path: Path, zarr_format: Literal[2, 3], groups: Groups, files: Mapping[str, bytes]
 ) -> None:
-    folder = path.parent / f".{path.name}.partial-{secrets.token_hex(4)}"
-    made = folder / path.name
+    with locked(path):
+        cleaned(path)
+        if not path.is_dir() or (path / "OME").exists():
+            raise TargetError(
+                f"'{path}' is no longer the image that was written there, so it was not made a "
+                "series; another program has changed it, choose another target"
+            )
+        folder = new_folder(path)
+        made = folder / SERIES
+        _renamed(path, made, folder, zarr_format, groups, files)
+
+
+def _renamed(
+    path: Path,
+    made: Path,
+    folder: Path,
+    zarr_format: Literal[2, 3],
+    groups: Groups,
+    files: Mapping[str, bytes],
+) -> None:
     try:
-        folder.mkdir()
         _create(made, zarr_format, groups, files)
         path.rename(made / "0")
         try:
@@ -114,7 +147,7 @@ def _begin_in_folder(
         raise TargetError(f"'{path}' can't be made a series: {error.strerror}") from error
     finally:
         if path.exists():  # else the image is in there
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def _begin_at_url(

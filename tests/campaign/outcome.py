@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import zarr
 from hostile import SCRIPT, Case
 from PIL import Image
 from reference import assert_valid_ome_xml, coarser
+from several import SEVERAL, Several
 
 import nbexport
 from nbexport import ExportError, LossWarning
@@ -64,7 +67,7 @@ def sandbox():
             os.chdir(before)
 
 
-def outcome(verb: str, case: Case) -> str:
+def outcome(verb: str, case: Case | Several) -> str:
     """Run `case`; return ``"written"`` or the name of its error.
 
     Raises
@@ -77,19 +80,23 @@ def outcome(verb: str, case: Case) -> str:
     with sandbox() as folder, deadline(DEADLINE_S), warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", LossWarning)
+        if verb == "write_labels":
+            nbexport.write_ome_zarr(case.on, case.target, levels=1, progress=False)
+        before = files(folder)
         try:
             result = call(verb, case, folder)
         except ExportError as error:
             told = error
         except TypeError as error:
-            if not _is_unknown_keyword(str(error), verb, case):
+            no_images = verb in SEVERAL and re.search(r"(is|are) needed, got \w+; ", str(error))
+            if not no_images and not _is_unknown_keyword(str(error), verb, case):
                 raise
             told = error
         else:
             told = None
         if told is not None:
             assert str(told).strip(), "an error without a sentence"
-            assert [*folder.iterdir()] == [], f"left after {told!r}"
+            assert files(folder) == before, f"left after {told!r}"
             return type(told).__name__
         check_shown(result)
         if verb == "write_ome_zarr":
@@ -100,6 +107,8 @@ def outcome(verb: str, case: Case) -> str:
             check_image(result, case, folder)
         elif verb == "write_movie":
             check_movie(result, folder)
+        elif verb in SEVERAL:
+            check_several(verb, result, case, folder)
         return "written"
 
 
@@ -110,6 +119,8 @@ def call(verb: str, case: Case, folder: Path) -> Any:
     if verb == "plan_export":
         return function(case.da, "ome-zarr", **case.options)
     quiet = {} if verb == "write_image" else {"progress": False}
+    if verb in SEVERAL:
+        return function(case.images, case.target, **(quiet | case.options))
     return function(case.da, case.target, **(quiet | case.options))
 
 
@@ -165,25 +176,70 @@ def check_pixels(found: np.ndarray, image: Any, case: Case, *, samples_first: bo
     np.testing.assert_array_equal(found.reshape(wanted.shape), wanted)
 
 
-def check_zarr(report: Any, case: Case, folder: Path) -> None:
+def files(folder: Path) -> dict[str, bytes | None]:
+    """Return all that lies in `folder`."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[zarr.Group]:
     (path,) = folder.iterdir()
-    assert Path(report.target) == path
     store: Any = path
     if path.suffix.lower() == ".ozx":
         store = zarr.storage.ZipStore(path, mode="r")
     try:
-        group = zarr.open_group(store, mode="r")
-        attributes = group.attrs.asdict()
-        attributes = attributes.get("ome", attributes)
-        json.dumps(attributes, allow_nan=False).encode()
-        (multiscale,) = attributes["multiscales"]
-        plan = report.plan
-        assert len(multiscale["datasets"]) == len(plan.levels)
-        levels = [group[entry["path"]][...] for entry in multiscale["datasets"]]
+        yield zarr.open_group(store, mode="r")
     finally:
         if store is not path:
             store.close()
-    check_pixels(levels[0], plan.image, case, samples_first=True)
+
+
+def said_by(group: zarr.Group) -> dict[str, Any]:
+    attributes = group.attrs.asdict()
+    attributes = attributes.get("ome", attributes)
+    json.dumps(attributes, allow_nan=False).encode()
+    return attributes
+
+
+def check_several(verb: str, report: Any, case: Several, folder: Path) -> None:
+    plans = (report.plan, *report.others)
+    assert Path(report.target).is_relative_to(next(iter(folder.iterdir())))
+    with opened(folder) as root:
+        assert len(plans) == len(case.images)
+        members = [*(case.members or dict.fromkeys(case.images)).items()]
+        if verb == "write_images":
+            paths = [str(i) for i in range(len(plans))]
+            assert said_by(root["OME"])["series"] == paths
+        elif verb == "write_plate":
+            members.sort(key=lambda m: (len(m[0][0]), m[0][0], int(m[0][1]), int(m[0][2])))
+            paths = [f"{row}/{column}/{int(field)}" for (row, column, field), _ in members]
+            wells = [well["path"] for well in said_by(root)["plate"]["wells"]]
+            assert sorted(wells) == sorted({path.rpartition("/")[0] for path in paths})
+        else:
+            paths = [f"labels/{key}" for key, _ in members]
+            assert sorted(said_by(root["labels"])["labels"]) == sorted(key for key, _ in members)
+            np.testing.assert_array_equal(root["0"][...].ravel(), case.on.values.ravel())
+        for path, plan, (_, member) in zip(paths, plans, members, strict=True):
+            check_group(root[path], plan, member)
+
+
+def check_zarr(report: Any, case: Case, folder: Path) -> None:
+    (path,) = folder.iterdir()
+    assert Path(report.target) == path
+    with opened(folder) as group:
+        check_group(group, report.plan, case)
+
+
+def check_group(group: zarr.Group, plan: Any, case: Case | None) -> None:
+    (multiscale,) = said_by(group)["multiscales"]
+    assert len(multiscale["datasets"]) == len(plan.levels)
+    levels = [group[entry["path"]][...] for entry in multiscale["datasets"]]
+    assert [level.shape for level in levels] == [level.shape for level in plan.levels]
+    if case is not None:
+        check_pixels(levels[0], plan.image, case, samples_first=True)
     for fine, coarse, level in zip(levels, levels[1:], plan.levels[1:], strict=False):
         assert coarse.shape == level.shape
         if fine.dtype.kind in "iu" and fine.dtype.itemsize < 8:

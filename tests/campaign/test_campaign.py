@@ -12,6 +12,7 @@ import pytest
 from hostile import exports
 from hypothesis import HealthCheck, Phase, given, settings
 from outcome import outcome
+from several import SEVERAL, several
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGALRM"), reason="a case that hangs is ended by a POSIX alarm"
@@ -21,10 +22,13 @@ pytestmark = pytest.mark.skipif(
 CASES = {
     "describe": (50, 1000),
     "plan_export": (50, 1000),
-    "write_ome_zarr": (70, 2500),
-    "write_ome_tiff": (70, 2500),
-    "write_image": (70, 2000),
+    "write_ome_zarr": (70, 2000),
+    "write_ome_tiff": (70, 2000),
+    "write_image": (70, 1500),
     "write_movie": (30, 1000),
+    "write_images": (30, 500),
+    "write_plate": (30, 500),
+    "write_labels": (30, 500),
 }
 # A process takes so many at a time.
 SHARE = 250
@@ -42,7 +46,7 @@ def run(verb: str, n_cases: int, **how) -> None:
     seen = set()
 
     @settings(cases, max_examples=n_cases, **how)
-    @given(exports(verb))
+    @given(several(verb) if verb in SEVERAL else exports(verb))
     def each(case):
         seen.add(outcome(verb, case))
 

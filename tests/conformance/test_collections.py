@@ -507,6 +507,18 @@ def test_a_bad_key_is_refused_in_one_sentence(key, tmp_path):
         ),
         (
             {("C", 1, 1): yx(8, 8)},
+            {"field_names": 18},
+            PlanError,
+            r"field_names=18 is no list of names; give one for each field, such as \['left', ",
+        ),
+        (
+            7,
+            {},
+            TypeError,
+            r"or an xarray\.DataTree are needed, got int; give for example \{\('A', 1, 0\): da\}",
+        ),
+        (
+            {("C", 1, 1): yx(8, 8)},
             {"field_names": ["centre"]},
             PlanError,
             r"field_names has 1 names, and C/1/1 is field 1, counted from 0",
@@ -606,3 +618,14 @@ def test_shared_options_have_the_same_defaults(function):
     own = ("plate_name", "plate_shape", "field_names")
     for name, parameter in [*inspect.signature(function).parameters.items()][2:]:
         assert name in own or parameter == single[name]
+
+
+@pytest.mark.parametrize("labels", [0, np.zeros((8, 8), "uint8")])
+def test_labels_that_are_no_dataarray(labels, tmp_path):
+    path = tmp_path / "a.ome.zarr"
+    nbexport.write_ome_zarr(yx(8, 8), path, progress=False)
+    before = sorted(tmp_path.rglob("*"))
+    words = rf"an xarray\.DataArray is needed, got {type(labels).__name__}; "
+    with pytest.raises(TypeError, match=words):
+        nbexport.write_labels({"nuclei": labels}, path, progress=False)
+    assert sorted(tmp_path.rglob("*")) == before

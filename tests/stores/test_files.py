@@ -152,7 +152,7 @@ def test_memory(memory, scratch):
     assert (str(target), target.name) == ("memory://sub/a.mp4", "a.mp4")
     heard = []
     with target.opened(heard.append) as made:
-        assert made.parent.parent == scratch
+        assert made.parents[2] == scratch
         assert made.name == "a.mp4"
         made.write_bytes(b"frames" * 2**20)
         made.with_name("scratch").write_bytes(b"other")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +77,38 @@ def test_the_next_export_removes_what_was_left_and_says_so(nursery, tmp_path):
     assert note.startswith(f"'{folder.name}', left by a killed export (process ")
     assert note.endswith(", was removed")
     assert {p.name for p in tmp_path.iterdir()} == {"a.ome.zarr", neighbour.name, unknown.name}
+
+
+def killed_while_it_removes(kind: str, path: str, n_removed: int) -> None:
+    unlink, seen = os.unlink, []
+
+    def counted(name, *args, **kwargs):
+        if any(Path(path).parent.glob(".*.partial-????????")):
+            seen.append(name)
+            if len(seen) == n_removed:
+                os.kill(os.getpid(), signal.SIGKILL)
+        unlink(name, *args, **kwargs)
+
+    os.unlink = counted
+    export(kind, path, seed=0, overwrite=True, workers=1)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("n_removed", [1, 2, 3, 10, 30])
+@pytest.mark.parametrize("kind", ["ome-zarr", "ome-tiff"])
+def test_killed_while_it_removes_what_it_needs_no_more(kind, n_removed, tmp_path):
+    """Half of a folder is still known to be ours: the name of its owner goes last."""
+    path = tmp_path / {"ome-zarr": "a.ome.zarr", "ome-tiff": "a.ome.tif"}[kind]
+    export(kind, path, seed=1)
+    fork = multiprocessing.get_context("fork")
+    child = fork.Process(target=killed_while_it_removes, args=(kind, str(path), n_removed))
+    child.start()
+    child.join(60)
+    assert child.exitcode in ((0, -signal.SIGKILL) if kind == "ome-tiff" else (-signal.SIGKILL,))
+    export(kind, path, seed=2, overwrite=True)
+    if kind == "ome-zarr":
+        np.testing.assert_array_equal(zarr.open_array(path / "0")[:], volume(2).values)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 def test_what_another_machine_left_stays(tmp_path, monkeypatch):
@@ -244,7 +278,7 @@ def test_folders_change_places_at_one_moment_here(tmp_path):
 
 def test_a_disk_without_locks_is_told_by_the_process(tmp_path, monkeypatch):
     path = tmp_path / "a.ome.zarr"
-    monkeypatch.setattr(_partial, "_try_lock", lambda descriptor: None)
+    monkeypatch.setattr(_partial, "try_lock", lambda descriptor: None)
     lock = tmp_path / ".a.ome.zarr.partial-lock"
     lock.write_text(Owner.this().text())
     with pytest.raises(TargetError, match=r"another export is writing .* right now"):

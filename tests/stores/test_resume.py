@@ -19,7 +19,7 @@ from killing import Nursery
 from kills import content
 
 import nbexport
-from nbexport import PlanError, SourceError, TargetError
+from nbexport import PlanError, SourceError, TargetError, VerifyError
 from nbexport.stores import _journal, _resume
 from nbexport.stores._owner import restarted_since
 from nbexport.stores._remote import RemoteZarr
@@ -259,7 +259,7 @@ def test_an_old_image_is_never_taken_for_what_was_made(tmp_path, monkeypatch):
     path = tmp_path / "a.ome.zarr"
     write(volume(3), path)
     with monkeypatch.context() as patch:
-        patch.setattr("nbexport.stores._target.shutil.rmtree", lambda *args, **kwargs: None)
+        patch.setattr("nbexport.stores._target.remove", lambda folder: None)
         write(volume(), path, overwrite=True)
     assert (partial_of(path) / path.name / "0").is_dir()
     write(volume(), path, overwrite=True, resume=True)
@@ -417,6 +417,52 @@ def test_after_a_restart_of_the_machine_nothing_is_trusted(tmp_path, monkeypatch
     assert content(path) == content(tmp_path / "whole.ome.zarr")
     assert not restarted_since(time.time() - 1)
     assert restarted_since(0)
+
+
+@pytest.mark.parametrize("torn", ["", "short", "zeros", "gone"])
+def test_after_a_power_failure_no_block_is_trusted_whatever_the_journal_says(torn, tmp_path):
+    """The journal came to the disk and its blocks did not; and its clock may have run ahead."""
+    path = tmp_path / "a.ome.zarr"
+    source, _ = interrupted(path)
+    folder = partial_of(path)
+    owner = json.loads((folder / "owner").read_text())
+    assert len(owner["boot"]) == 36
+    (folder / "owner").write_text(json.dumps({**owner, "boot": "that-before"}))
+    for chunk in (folder / path.name / "0" / "c").rglob("*"):
+        if chunk.is_file():
+            whole = chunk.read_bytes()
+            if torn == "gone":
+                chunk.unlink()
+            elif torn:
+                chunk.write_bytes(whole[:40] if torn == "short" else bytes(len(whole)))
+    before = dict(source.counts)
+    report = write(source.array(), path, resume=True)
+    assert report.notes[0] == (
+        f"this machine was restarted after '{folder.name}' was left, so nothing of it was trusted"
+    )
+    assert all(source.counts[z] > n for z, n in before.items())
+    write(volume(), tmp_path / "whole.ome.zarr")
+    assert content(path) == content(tmp_path / "whole.ome.zarr")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("torn", ["short", "zeros", "gone"])
+def test_verify_finds_a_torn_chunk_of_a_finished_block(torn, tmp_path):
+    """Of the export that was continued too: its checksums are in the journal."""
+    path = tmp_path / "a.ome.zarr"
+    source, _ = interrupted(path, verify=True)
+    folder = partial_of(path)
+    entry = json.loads((folder / "journal").read_bytes().splitlines()[1])
+    (z, _), (y, _), (x, _) = entry["sums"][0][1]
+    chunk = folder / path.name / "0" / "c" / f"{z}/{y // 32}/{x // 32}"
+    whole = chunk.read_bytes()
+    if torn == "gone":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(whole[:40] if torn == "short" else bytes(len(whole)))
+    with pytest.raises(VerifyError):
+        write(source.array(), path, resume=True, verify=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_credentials_are_in_no_journal(bucket):

@@ -392,6 +392,7 @@ def test_a_later_image_that_fails_leaves_those_before_it(tmp_path):
     writer.write_image(pixels(7, 7))
     assert attributes(tmp_path / "a.zarr/OME")["series"] == ["0", "1"]
     assert zarr.open_array(tmp_path / "a.zarr/1/0", mode="r").shape == (7, 7)
+    assert zarr.open_array(tmp_path / "a.zarr/0/0", mode="r").shape == (8, 8)
 
 
 def test_the_image_steps_back_where_the_series_can_not_take_its_place(tmp_path, monkeypatch):
@@ -401,7 +402,7 @@ def test_the_image_steps_back_where_the_series_can_not_take_its_place(tmp_path, 
     rename = Path.rename
 
     def refuse(self, target):
-        if self.parent.name.startswith(".a.zarr.partial") and self.name == "a.zarr":
+        if self.parent.name.startswith(".a.zarr.partial") and self.name == "series":
             raise PermissionError(13, "Permission denied")
         return rename(self, target)
 
