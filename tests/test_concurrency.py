@@ -276,7 +276,7 @@ class Browser:
 def test_export_while_the_panel_previews(tmp_path):
     """One lazy array is looked at, changed in the panel, and exported twice, all at once."""
     pixels = np.random.default_rng(0).integers(0, 60000, (12, 64, 64), "uint16")
-    exporting, together = threading.Event(), threading.Event()
+    exporting, together, seen = threading.Event(), threading.Event(), threading.Event()
     busy = []
 
     def compute(block):
@@ -295,9 +295,12 @@ def test_export_while_the_panel_previews(tmp_path):
 
     def export() -> Path:
         path = tmp_path / "call.ome.zarr"
-        nbexport.write_ome_zarr(
-            da, path, workers=1, memory_budget=1, progress=lambda p: exporting.set(), client=False
-        )
+
+        def hold(progress):  # until a plane has been seen, however busy the machine is
+            exporting.set()
+            assert seen.wait(30)
+
+        nbexport.write_ome_zarr(da, path, workers=1, memory_budget=1, progress=hold, client=False)
         return path
 
     with ThreadPoolExecutor(2) as pool:
@@ -308,6 +311,7 @@ def test_export_while_the_panel_previews(tmp_path):
             z = n_seen % 12
             np.testing.assert_array_equal(browser.plane(z), pixels[z])
             n_meanwhile += any(not one.done() for one in both)
+            seen.set()
             # The panel's export is that of the state when it began.
             panel.state = panel.state.with_option("method", ("max", "min")[z % 2])
             assert ("max", "min")[z % 2] in panel.code

@@ -412,11 +412,11 @@ def test_saved_attributes_hold_no_options(tmp_path):
     fs = fsspec.filesystem("memory")
     nbexport.write_ome_zarr(
         nbexport.testing.cells(y=16, x=16),
-        "memory://a.ome.zarr",
+        "memory://named.ome.zarr",
         storage_options={"asynchronous": False},
         progress=False,
     )
-    metadata = json.loads(fs.cat_file("/a.ome.zarr/zarr.json"))
+    metadata = json.loads(fs.cat_file("/named.ome.zarr/zarr.json"))
     assert "storage_options" not in json.dumps(metadata)
     assert "asynchronous" not in json.dumps(metadata)
     fs.store.clear()
