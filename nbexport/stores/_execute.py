@@ -9,7 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Container, Generator, Iterator
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import replace
 from itertools import islice
 from math import prod
@@ -32,12 +39,15 @@ _POLL_S: Final = 0.2
 
 
 class Workers:
-    """Runs jobs, at most `in_flight` at a time beside the one that was just yielded.
+    """Runs jobs, `in_flight` at a time, and yields them in their own order.
 
     Parameters
     ----------
     in_flight
         Jobs worked on at the same time.
+    ahead
+        Finished jobs that may wait for one before them: without any, a worker whose job was
+        quicker than its neighbour's idles (5 % of an OME-Zarr export by two workers).
     n_jobs
         Jobs in all, for the progress.
     report
@@ -59,6 +69,7 @@ class Workers:
         report: Callable[[Progress], object],
         *,
         what: str,
+        ahead: int = 0,
         cluster: Executor | None = None,
         finished: Container[tuple[int, int, int]] = (),
         note: Callable[[Job[Any], Done[Any]], object] | None = None,
@@ -67,6 +78,7 @@ class Workers:
         self._n_jobs = n_jobs
         self._report = report
         self._what = what
+        self._ahead = ahead
         self._cluster = cluster
         self._finished = finished
         self._note = note
@@ -85,8 +97,10 @@ class Workers:
         queue: deque[tuple[Job[R], Future[Done[R]]]] = deque()
         due = self._unfinished(jobs)
 
-        def fill(n_jobs: int) -> None:
-            for job in islice(due, n_jobs):
+        def fill() -> None:
+            n_running = sum(not future.done() for _, future in queue)
+            n_free = min(self._in_flight - n_running, self._in_flight + self._ahead - len(queue))
+            for job in islice(due, n_free):
                 if threads is not None:
                     future = threads.submit(self._run_and_note, job)
                 else:
@@ -100,14 +114,18 @@ class Workers:
                 queue.append((job, future))
 
         try:
-            fill(self._in_flight)
+            fill()
             while queue:
                 job, future = queue[0]
+                while not future.done():
+                    others = [one for _, one in queue if not one.done()]
+                    wait([future, *others], timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                    fill()
                 done = _result(future)
                 if threads is None and self._note is not None:
                     self._note(job, done)
                 queue.popleft()
-                fill(1)
+                fill()
                 self._tell(job)
                 yield job, done
         except BaseException:
@@ -155,8 +173,6 @@ class Workers:
 
 
 def _result(future: Future[Done[R]]) -> Done[R]:
-    while not wait((future,), timeout=_POLL_S).done:
-        pass
     try:
         return future.result()
     except CancelledError as error:

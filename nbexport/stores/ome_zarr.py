@@ -125,11 +125,13 @@ def write_zarr(
         ]
         for (i, _, _), entry in finished.items():
             opened[i].add(entry)
+        in_flight = min(image.plan.in_flight for image in images)
         workers = Workers(
-            min(image.plan.in_flight for image in images),
+            in_flight,
             n_jobs,
             report,
             what=target.name,
+            ahead=in_flight,  # what waits is written: samples only
             cluster=cluster,
             finished=finished,
             note=_noting(place.journal),

@@ -84,7 +84,9 @@ def write_region(
         sampled=samples is not None,
     )
     with listener(progress, plan.n_blocks, name) as report:
-        workers = Workers(plan.in_flight, plan.n_blocks, report, what=name, cluster=cluster)
+        workers = Workers(
+            plan.in_flight, plan.n_blocks, report, what=name, ahead=plan.in_flight, cluster=cluster
+        )
         for stage in stages([part]):
             with closing(workers.run(stage)) as blocks:
                 for _, done in blocks:

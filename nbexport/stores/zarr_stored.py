@@ -27,7 +27,7 @@ from nbexport.stores._target import (
     target_text,
 )
 from nbexport.stores._trouble import shown, told
-from nbexport.stores._zarr_levels import shards_in_one_go
+from nbexport.stores._zarr_levels import encoded_in_one_go
 
 __all__ = ["StoredPyramid", "open_levels", "open_pyramid"]
 
@@ -218,8 +218,7 @@ def open_pyramid(
             f"describe; {otherwise}"
         )
     try:
-        sharded = getattr(group[stored.paths[0]], "shards", None) is not None
-        with shards_in_one_go(sharded=sharded):
+        with encoded_in_one_go():
             arrays = tuple(zarr.open_array(store, path=path, mode="r+") for path in stored.paths)
     except (KeyError, FileNotFoundError, zarr.errors.NodeNotFoundError):
         raise TargetError(
