@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from itertools import accumulate
+from math import prod
 from typing import Any
 from uuid import uuid4
 
@@ -128,19 +131,11 @@ def _compute_each(parts: Sequence[Any], take: Callable[[int, npt.NDArray[Any]], 
 
     token = uuid4().hex
     nothing = np.zeros((0,) * parts[0].ndim, dtype=bool)
-
-    def handed(i: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
-        def task(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            take(i, np.asarray(pixels))
-            return np.zeros((1,) * pixels.ndim, dtype=bool)
-
-        return task
-
     tasks = [
-        part.rechunk(part.shape).map_blocks(
-            handed(i),
+        part.map_blocks(
+            _Gathered(part.chunks, partial(take, i)),
             dtype=bool,
-            chunks=(1,) * part.ndim,
+            chunks=tuple((1,) * len(lengths) for lengths in part.chunks),
             meta=nothing,
             name=f"nbexport-take-{token}-{i}",
         )
@@ -148,6 +143,40 @@ def _compute_each(parts: Sequence[Any], take: Callable[[int, npt.NDArray[Any]], 
     ]
     with _file_of(parts[0]):
         dask.compute(*tasks, scheduler="synchronous")  # type: ignore[attr-defined, no-untyped-call]
+
+
+class _Gathered:
+    """Puts the chunks of a part together as they come, and hands it on with the last.
+
+    In place of dask's concatenation, which holds all chunks of a part beside the part and takes
+    8 % of an export's time (400 MB, chunks of 4 MiB, parts of 16).
+    """
+
+    def __init__(self, chunks: SourceChunks, take: Callable[[npt.NDArray[Any]], None]) -> None:
+        self._starts = [tuple(accumulate(lengths, initial=0)) for lengths in chunks]
+        self._left = prod(map(len, chunks))
+        self._take = take
+        self._whole: npt.NDArray[Any] | None = None
+
+    def __call__(self, pixels: Any, block_id: tuple[int, ...]) -> npt.NDArray[Any]:
+        pixels = np.asarray(pixels)
+        place = tuple(slice(s[i], s[i + 1]) for s, i in zip(self._starts, block_id, strict=True))
+        announced = tuple(one.stop - one.start for one in place)
+        if pixels.shape != announced:
+            raise ValueError(
+                f"a chunk came with shape {pixels.shape}, not {announced} as announced"
+            )
+        self._left -= 1
+        if self._whole is None:
+            whole = [starts[-1] for starts in self._starts]
+            self._whole = pixels if pixels.shape == tuple(whole) else np.empty(whole, pixels.dtype)
+        if self._whole is not pixels:
+            self._whole = self._whole.astype(np.result_type(self._whole, pixels), copy=False)
+            self._whole[place] = pixels
+        if not self._left:
+            complete, self._whole = self._whole, None
+            self._take(complete)
+        return np.zeros((1,) * pixels.ndim, dtype=bool)
 
 
 def _file_of(data: Any) -> AbstractContextManager[Any]:
