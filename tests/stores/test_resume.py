@@ -115,18 +115,20 @@ def test_a_continued_export_is_byte_for_byte_a_whole_one(more, tmp_path):
 
 
 def test_no_finished_block_is_computed_again(tmp_path):
-    """A plane is a block: those before the failing one are computed once, in all runs together."""
+    """A plane is a block: those before the failing one are computed once, in all runs together.
+
+    Other workers may finish planes behind the failing one: the next that fails is far from it.
+    """
     path = tmp_path / "a.ome.zarr"
     options = {"chunks": (1, 96, 80), "levels": 2}
-    source, error = interrupted(path, at=4, **options)
+    source, error = interrupted(path, Source(volume(40)), at=4, **options)
     n = int(error.__notes__[0].split()[0])
-    assert n >= 4  # the other worker may have finished the plane behind as well
-    interrupted(path, source, at=5, **options)  # and fails again, elsewhere
+    assert n >= 4
+    interrupted(path, source, at=30, **options)  # and fails again, elsewhere
     write(source.array(), path, resume=True, **options)
-    once = Counter(dict.fromkeys(range(6), 1))
-    again = {z for z, count in source.counts.items() if count > once[z]}
-    assert again <= {4, 5}
-    assert {source.counts[z] for z in range(4)} == {1}
+    again = {z for z, count in source.counts.items() if count > 1}
+    assert {4, 30} <= again
+    assert not again & (set(range(4)) | set(range(16, 30)))
 
 
 def test_later_passes_are_continued_too(tmp_path):
