@@ -220,7 +220,7 @@ def write_at(
             ),
             groups=collection.groups,
             files=collection.files,
-            cluster=cluster.executor if cluster is not None else None,
+            cluster=cluster,
             resume=wishes.resume,
             verify=wishes.verify,
             retries=wishes.retries,

@@ -140,7 +140,7 @@ def write_labels(
                     ],
                     place,
                     options,
-                    cluster=cluster.executor if cluster is not None else None,
+                    cluster=cluster,
                     verify=verify,
                     retries=retries,
                     progress=progress,

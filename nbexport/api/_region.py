@@ -256,7 +256,7 @@ def write_part(
             described.source,
             plan,
             origins,
-            cluster=cluster.executor if cluster is not None else None,
+            cluster=cluster,
             progress=progress,
             notes=described.image.notes,
             samples=samples,

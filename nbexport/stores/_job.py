@@ -139,6 +139,7 @@ def _run_once(job: Job[R], cancel: threading.Event | None) -> Done[R]:
         if job.part.sampled and level == len(plan.levels) - 1:
             samples.extend(_sample(plan, box, pixels))
 
+    _check(cancel)  # a cluster may begin one that was sent before the export was stopped
     coarser = block.writes[1:]
     pooled: Array | None = None
     leaves = list(walk.leaves(block))

@@ -7,14 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from nbexport._markup import human_nbytes
-from nbexport.errors import PlanError, TargetError, TargetExistsError, VerifyError
+from nbexport.errors import PlanError, TargetError, TargetExistsError
 from nbexport.stores._format import (
     ALSO_TAKEN,
     HEAD_NBYTES,
@@ -27,7 +26,6 @@ from nbexport.stores._format import (
 )
 from nbexport.stores._journal import Journal, JournalWish
 from nbexport.stores._partial import cleaned, is_owned, locked, new_folder, publish, remove
-from nbexport.stores._resume import open_partial
 
 TargetPath = str | os.PathLike[str]
 # Two letters at least: C: is a drive. fsspec chains URLs by "::".
@@ -251,88 +249,6 @@ def full_disk_told(
         raise TargetError(
             f"the disk of '{disk}' is full after {done}; {left}, free some space or {otherwise}"
         ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class LocalZarr:
-    """A checked path of this machine.
-
-    Attributes
-    ----------
-    path
-        Absolute.
-    is_new
-        Nothing was there when it was checked.
-    """
-
-    path: Path
-    is_new: bool = False
-
-    def __str__(self) -> str:
-        return str(self.path)
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return self.path.name
-
-    @property
-    def is_shared(self) -> bool:
-        """True: that workers see this machine's disk is the user's promise."""
-        return True
-
-    @property
-    def is_one_file(self) -> bool:
-        """False: a folder."""
-        return False
-
-    def loses(self, array: Any) -> bool:
-        """Return False: the old folder stays until the new one is complete."""
-        return False
-
-    @contextmanager
-    def opened(self, wish: JournalWish | None = None) -> Iterator[OpenZarr]:
-        """Give a hidden folder beside the path, which is renamed where the block ends."""
-        resume = wish is not None and wish.resume
-        left = "what is finished was kept for resume=True" if resume else "nothing was left there"
-        with locked(self.path):
-            partial = open_partial(self.path, wish)
-            kept = False
-            try:
-                with full_disk_told(
-                    partial.folder, self.path.parent, "choose another target", left
-                ):
-                    yield _OpenFolder(partial.store, partial.journal, partial.notes)
-                    check_untouched(self.path, partial.folder, is_new=self.is_new)
-                    partial.forget()
-                    publish(partial.store, self.path, partial.folder)
-            except BaseException as error:
-                # What can't be read back is not continued.
-                kept = resume and not isinstance(error, VerifyError) and partial.is_worth_keeping()
-                if kept:
-                    error.add_note(
-                        f"{partial.journal.n_noted} finished blocks lie in '{partial.folder}'; "
-                        "run the same export with resume=True to continue."
-                    )
-                raise
-            finally:
-                partial.journal.close()
-                if not kept:
-                    remove(partial.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenFolder:
-    store: Path
-    journal: Journal
-    notes: tuple[str, ...]
-
-    @property
-    def reread(self) -> Path:
-        return self.store
-
-    def finish(self) -> int:
-        return nbytes_on_disk(self.store)
 
 
 def nbytes_on_disk(path: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -18,6 +17,7 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import display_windows, known_window
 from nbexport.plan import PyramidPlan
+from nbexport.stores._cluster import Cluster
 from nbexport.stores._codec import check_codec
 from nbexport.stores._execute import Workers
 from nbexport.stores._job import Done, Job, Part, Source, stages
@@ -70,7 +70,7 @@ def write_zarr(
     *,
     groups: Mapping[str, Mapping[str, Any]] | None = None,
     files: Mapping[str, bytes] | None = None,
-    cluster: Executor | None = None,
+    cluster: Cluster | None = None,
     resume: bool = False,
     verify: VerifyOption = False,
     retries: int = 0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from contextlib import closing
 from typing import Any
 
@@ -15,6 +14,7 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import known_window
 from nbexport.plan import PyramidPlan
+from nbexport.stores._cluster import Cluster
 from nbexport.stores._execute import Workers
 from nbexport.stores._job import Part, Source, stages
 from nbexport.stores._journal import UnitSums
@@ -59,7 +59,7 @@ def write_region(
     plan: PyramidPlan,
     origins: Sequence[tuple[int, ...]],
     *,
-    cluster: Executor | None,
+    cluster: Cluster | None,
     progress: ProgressOption,
     notes: tuple[str, ...],
     samples: list[tuple[int, npt.NDArray[Any]]] | None = None,

@@ -17,9 +17,9 @@ from nbexport.metadata import ZARR_FORMATS, StoredImage, ngff_group, read_ngff
 from nbexport.model import ImageSpec
 from nbexport.plan import Level, Method, PyramidPlan
 from nbexport.stores._format import is_ozx
+from nbexport.stores._local import LocalZarr
 from nbexport.stores._remote import RemoteZarr, looked_at
 from nbexport.stores._target import (
-    LocalZarr,
     TargetPath,
     ZarrTarget,
     local_path,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import dask.array
@@ -15,6 +18,7 @@ import zarr
 from distributed import Client, LocalCluster
 
 import nbexport
+from nbexport.stores import _cluster
 
 pytestmark = [
     # distributed's own sockets and loops are still closing when their fixture is gone.
@@ -201,4 +205,84 @@ def test_one_failed_block_of_many_leaves_nothing(client, tmp_path):
             memory_budget="1 MB",
         )
     time.sleep(0.5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_stop_no_block_begins_and_none_writes(client, tmp_path):
+    """Each worker has a block waiting: those are dropped, those that run are waited for."""
+    notes = tmp_path / "notes"
+    notes.mkdir()
+
+    def slow(block):
+        (notes / str(time.time_ns())).touch()
+        time.sleep(0.3)
+        return block
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nbexport.write_ome_zarr(
+            lazy(volume(), slow, chunks=(1, 200, 170)),
+            tmp_path / "a.ome.zarr",
+            client=client,
+            progress=stop,
+            chunks=(1, 64, 64),
+            memory_budget="1 MB",
+        )
+    running = client.run(lambda: [here.n_blocks for here in _cluster._exports.values()])
+    assert [n for counts in running.values() for n in counts if n] == []
+    n_begun = len(list(notes.iterdir()))
+    time.sleep(1)
+    assert len(list(notes.iterdir())) == n_begun < 16
+
+
+def test_a_finished_export_leaves_nothing_in_a_worker(client, tmp_path):
+    def known():
+        return set(_cluster._exports)
+
+    before = client.run(known)
+    nbexport.write_ome_zarr(
+        lazy(volume()), tmp_path / "a.ome.zarr", client=client, progress=False, **OPTIONS
+    )
+    assert client.run(known) == before
+
+
+def test_what_is_no_client_is_refused(tmp_path):
+    path = tmp_path / "a.ome.zarr"
+    for wrong in ("threads", True, 4):
+        text = f"client={wrong!r} is no dask.distributed.Client; give one, or False for threads"
+        with pytest.raises(nbexport.PlanError, match=re.escape(text)):
+            nbexport.write_ome_zarr(volume(), path, client=wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("active", [False, True])
+def test_an_asynchronous_client_is_refused(active, tmp_path):
+    """An export waits, and on the loop of such a client nothing else would go on."""
+
+    async def export():
+        async with (
+            LocalCluster(
+                n_workers=0, processes=False, asynchronous=True, dashboard_address=":0"
+            ) as cluster,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
+        ):
+            with client.as_current() if active else nullcontext():
+                nbexport.write_ome_zarr(
+                    volume(), tmp_path / "a.ome.zarr", client=None if active else client
+                )
+
+    with pytest.raises(nbexport.PlanError, match=r"<Client: .*> is asynchronous, .* client=False"):
+        asyncio.run(export())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_without_workers_is_refused(tmp_path):
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(nbexport.PlanError, match="the dask cluster has no workers; start some, or"),
+    ):
+        nbexport.write_ome_zarr(volume(), tmp_path / "a.ome.zarr", client=client)
     assert list(tmp_path.iterdir()) == []
