@@ -105,9 +105,9 @@ def _serve() -> None:
     import tifffile  # noqa: F401
     import zarr  # noqa: F401
 
-    import nbexport.stores.movie
-    import nbexport.stores.ome_tiff
-    import nbexport.stores.ome_zarr  # noqa: F401
+    import nbexport.stores.media.movie
+    import nbexport.stores.ome_tiff._write
+    import nbexport.stores.ome_zarr._write  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 
 from nbexport.model import Axis, Channel, ImageSpec
 from nbexport.plan import FramePlan
-from nbexport.stores._ffmpeg import find_ffmpeg
+from nbexport.stores.media._ffmpeg import find_ffmpeg
 
 
 def smooth(n: int, height: int, width: int) -> list[np.ndarray]:

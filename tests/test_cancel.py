@@ -23,12 +23,13 @@ FORMATS = [".ome.zarr", ".ozx", ".ome.tif", ".mp4", ".apng"]
 
 # A child that exports something long, and then tells what is left of it in the process.
 CHILD = """
-import json, os, sys, tempfile, threading, time
+import faulthandler, json, os, sys, tempfile, threading, time
 from pathlib import Path
 import dask.array as da_, numpy as np, xarray as xr
 import nbexport
 target, how = Path(sys.argv[1]), sys.argv[2]
 tempfile.tempdir = sys.argv[3]
+faulthandler.dump_traceback_later(40, exit=True)  # where it hangs, if it does
 WRITERS = {".ome.zarr": nbexport.write_ome_zarr, ".ozx": nbexport.write_ome_zarr,
            ".ome.tif": nbexport.write_ome_tiff, ".mp4": nbexport.write_movie,
            ".apng": nbexport.write_movie}
@@ -93,7 +94,7 @@ def test_a_stopped_export_leaves_nothing(suffix, how, tmp_path):
         if how == "interrupt":
             # As a terminal does it: to all processes of the group.
             os.killpg(child.pid, signal.SIGINT)
-        out, words = child.communicate(timeout=30)
+        out, words = child.communicate(timeout=60)
     finally:
         if child.poll() is None:
             child.kill()

@@ -537,7 +537,7 @@ def test_an_old_folder_steps_back_when_the_new_one_cannot_take_its_place(tmp_pat
             raise PermissionError(13, "in use")
         return rename(self, to)
 
-    monkeypatch.setattr("nbexport.stores._partial.exchanged", lambda made, path: False)
+    monkeypatch.setattr("nbexport.stores.targets._partial.exchanged", lambda made, path: False)
     monkeypatch.setattr(Path, "rename", held_by_another_program)
     with pytest.raises(TargetError, match="in use"):
         nbexport.write_ome_zarr(image(size=9), target, overwrite=True, progress=False)

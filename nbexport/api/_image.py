@@ -134,7 +134,7 @@ def write_image(
     >>> report.plan.size  # two channels in grey and the merge, a pixel apart
     (242, 64)
     """
-    from nbexport.stores.picture import check_picture, plan_density, write_picture_file
+    from nbexport.stores.media.picture import check_picture, plan_density, write_picture_file
 
     place = check_target(target, "image", overwrite=overwrite, storage_options=storage_options)
     _check_montage(montage, columns)

@@ -99,8 +99,13 @@ def write_labels(
     >>> write_labels({"nuclei": nuclei}, folder / "cell.ome.zarr").plan.method
     'mode'
     """
-    from nbexport.stores.ome_zarr import ZarrImage, ZarrOptions, check_codec, write_zarr
-    from nbexport.stores.zarr_stored import open_pyramid
+    from nbexport.stores.ome_zarr import (
+        ZarrImage,
+        ZarrOptions,
+        check_codec,
+        open_pyramid,
+        write_zarr,
+    )
 
     check_trust(verify, retries)
     if not isinstance(labels, Mapping) or not labels:

@@ -163,7 +163,7 @@ def write_movie(
     >>> report.plan.n_frames, report.plan.fps, report.plan.size
     (3, 10.0, (80, 64))
     """
-    from nbexport.stores.movie import check_encoding, write_movie_file
+    from nbexport.stores.media.movie import check_encoding, write_movie_file
 
     place = check_target(target, "movie", overwrite=overwrite, storage_options=storage_options)
     rendering = plan_frames(

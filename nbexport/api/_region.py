@@ -36,7 +36,7 @@ from nbexport.plan import Box, Factors, Method, PyramidPlan, plan_pyramid, plan_
 from nbexport.stores import ProgressOption, TargetPath, WriteReport, find_cluster
 
 if TYPE_CHECKING:
-    from nbexport.stores.zarr_stored import StoredPyramid
+    from nbexport.stores.ome_zarr import StoredPyramid
 
 Region = Mapping[str, slice | int]
 
@@ -121,8 +121,7 @@ def prepare_ome_zarr(
     >>> report.plan.levels[0].shape
     (1, 2, 64, 64)
     """
-    from nbexport.stores.ome_zarr import ZarrOptions
-    from nbexport.stores.zarr_region import prepare_zarr
+    from nbexport.stores.ome_zarr import ZarrOptions, prepare_zarr
 
     place = checked_place(
         target,
@@ -183,7 +182,7 @@ def write_into(
     about
         Arguments of :func:`describe`.
     """
-    from nbexport.stores.zarr_stored import open_pyramid
+    from nbexport.stores.ome_zarr import open_pyramid
 
     for option, value in fixed.items():
         raise PlanError(
@@ -228,7 +227,7 @@ def write_part(
     samples
         Takes (channel, pixels) of the coarsest level, where they are wanted.
     """
-    from nbexport.stores.zarr_region import write_region
+    from nbexport.stores.ome_zarr import write_region
 
     assert stored.method is not None
     box = _box(region, stored.image)

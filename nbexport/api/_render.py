@@ -26,7 +26,7 @@ from nbexport.errors import PlanError
 from nbexport.model import Kind
 from nbexport.pixels import Frame, Look, Painter, fit_overlays, render_planes, resize
 from nbexport.plan import FramePlan, Projection, plan_series
-from nbexport.stores._frames import fetch_sample, fetch_series
+from nbexport.stores.engine import fetch_sample, fetch_series
 
 Planes = npt.NDArray[Any]
 _Sample = Callable[[], Planes]

@@ -21,7 +21,7 @@ from nbexport.plan import Method, PyramidPlan, plan_levels, plan_stated, stated_
 from nbexport.stores import TargetPath, WriteReport
 
 if TYPE_CHECKING:
-    from nbexport.stores.zarr_stored import StoredPyramid
+    from nbexport.stores.ome_zarr import StoredPyramid
 
 ArrayT = TypeVar("ArrayT")
 Shape = tuple[int, ...]
@@ -94,7 +94,7 @@ class SeriesTarget:
             found, report = self._written(member, self._place, options)
             self._members.append(found)
             return report
-        from nbexport.stores.zarr_series import begin_series, list_series, reads_from, series_place
+        from nbexport.stores.ome_zarr import begin_series, list_series, reads_from, series_place
 
         if any(reads_from(self._place, array) for array in zarr_arrays(da)):
             raise PlanError(
@@ -210,9 +210,7 @@ def prepare_stated(
         The levels that follow from each other by whole factors, finest first. Each is filled by
         :func:`write_part`; all but the first with pixels picked from the one before it.
     """
-    from nbexport.stores.ome_zarr import ZarrOptions
-    from nbexport.stores.zarr_region import prepare_zarr
-    from nbexport.stores.zarr_stored import open_levels
+    from nbexport.stores.ome_zarr import ZarrOptions, open_levels, prepare_zarr
 
     place = checked_place(
         target,

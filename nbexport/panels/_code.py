@@ -14,7 +14,7 @@ from nbexport.model import Channel
 from nbexport.panels._state import SUFFIXES, Format, PanelState
 from nbexport.panels._subject import Subject, by_axis, wishes
 from nbexport.stores import Progress, WriteReport
-from nbexport.stores._target import remote_scheme
+from nbexport.stores.targets import remote_scheme
 
 METHODS: Final[dict[Format, str]] = {
     "ome-zarr": "ome_zarr",

@@ -184,7 +184,7 @@ def frames_part(call: Call, subject: Subject, state: PanelState) -> dict[str, in
     zoom = float(call.options.get("zoom", 1))
     width, height = (max(round(sizes[name] * zoom), 1) for name in "xy")
     if call.format == "movie" and "codec" in call.options:
-        from nbexport.stores.movie import check_encoding
+        from nbexport.stores.media.movie import check_encoding
 
         options = {"codec": None, "quality": "medium", "fps": 10.0, **call.options}
         wanted = {name: options[name] for name in ("codec", "quality", "fps")}

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from nbexport.errors import VerifyError
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._journal import UnitSums
 from nbexport.stores._progress import Progress
+from nbexport.stores.targets import UnitSums
 
 Array = npt.NDArray[Any]
 VerifyOption = bool | Literal["sample"]

@@ -19,7 +19,7 @@ from nbexport.errors import (
     UnexpectedShapeError,
 )
 from nbexport.stores import TargetPath
-from nbexport.stores._target import remote_scheme, target_text
+from nbexport.stores.targets import remote_scheme, target_text
 
 _TO_BYTES: Final = np.float64(255)
 

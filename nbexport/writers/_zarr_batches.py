@@ -19,7 +19,7 @@ from nbexport.plan import PyramidPlan
 from nbexport.writers._zarr_levels import DIMS, DimTuple
 
 if TYPE_CHECKING:
-    from nbexport.stores.zarr_stored import StoredPyramid
+    from nbexport.stores.ome_zarr import StoredPyramid
 
 # As many pixels a channel are kept to find display windows from.
 _MAX_SAMPLE: Final = 2**20

@@ -11,7 +11,7 @@ from nbexport._keywords import names_nearest
 from nbexport.api import write_ome_tiff
 from nbexport.errors import ConflictingArgumentsError, PlanError
 from nbexport.stores import ProgressOption, TargetPath, WriteReport
-from nbexport.stores._target import remote_scheme, target_text
+from nbexport.stores.targets import remote_scheme, target_text
 from nbexport.writers._arrays import as_array, labelled, url_options
 from nbexport.writers._ome_image import OmeImage, check_ome, ome_document, parsed_ome
 from nbexport.writers._ome_order import find_order

@@ -11,7 +11,7 @@ from nbexport._keywords import names_nearest
 from nbexport.api import WindowWish, write_image, write_movie
 from nbexport.errors import PlanError
 from nbexport.stores import Format, TargetPath, WriteReport, check_target
-from nbexport.stores._target import target_text
+from nbexport.stores.targets import target_text
 from nbexport.writers._arrays import (
     as_array,
     as_bytes,

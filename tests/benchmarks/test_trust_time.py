@@ -10,7 +10,7 @@ import pytest
 
 import nbexport
 from benchmarks.conftest import CHUNKS, N_LEVELS
-from nbexport.stores._journal import Journal
+from nbexport.stores.targets._journal import Journal
 
 pytestmark = pytest.mark.benchmark(group="trust: journal and verify")
 WAYS = {"journal": False, "verify": True, "sample": "sample"}

@@ -20,8 +20,8 @@ from reference import assert_valid_ome_xml, pyramid
 
 import nbexport
 from nbexport import PlanError
-from nbexport.stores import _tiff_pages
-from nbexport.stores.ome_tiff import CODECS
+from nbexport.stores.ome_tiff import _pages as _tiff_pages
+from nbexport.stores.ome_tiff._write import CODECS
 
 BY_LIBTIFF = [
     (compression, dtype, s)

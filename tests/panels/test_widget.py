@@ -803,7 +803,7 @@ def test_codec_is_of_the_movie_and_refused_where_it_cannot_be(cells):
 
 def test_codecs_are_all_that_leave_a_choice():
     from nbexport.panels._options import FIELDS
-    from nbexport.stores._movie_codec import CONTAINERS
+    from nbexport.stores.media._codec import CONTAINERS
 
     (field,) = (field for field in FIELDS["movie"] if field.name == "codec")
     offered = {value: text for value, text in field.choices if value is not None}
@@ -863,7 +863,7 @@ def test_files_of_pixels_keep_their_own_windows(cells):
 
 def test_suffixes_are_those_the_writers_take():
     from nbexport.panels._state import SUFFIXES
-    from nbexport.stores._target import SUFFIXES as WRITTEN
+    from nbexport.stores.targets._target import SUFFIXES as WRITTEN
 
     assert {kind: set(ends) for kind, ends in SUFFIXES.items()} == {
         kind: set(ends) for kind, ends in WRITTEN.items()

@@ -97,7 +97,7 @@ def test_tifffile_reads_every_level_of_every_image(export):
     with (
         TemporaryDirectory() as folder,
         # So small that blocks count as large ones.
-        patch("nbexport.stores._tiff_spool._LARGE_BLOCK_NBYTES", large_nbytes),
+        patch("nbexport.stores.ome_tiff._spool._LARGE_BLOCK_NBYTES", large_nbytes),
     ):
         path = Path(folder, "a.ome.tif")
         das = [da for da, _ in images]

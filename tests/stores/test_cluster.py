@@ -18,7 +18,7 @@ import zarr
 from distributed import Client, LocalCluster
 
 import nbexport
-from nbexport.stores import _cluster
+from nbexport.stores.engine import _cluster
 
 pytestmark = [
     # distributed's own sockets and loops are still closing when their fixture is gone.

@@ -18,8 +18,8 @@ from kills import KINDS, content, kill_locally, kill_remotely
 
 import nbexport
 from nbexport import TargetError
-from nbexport.stores import _partial
-from nbexport.stores._owner import Owner
+from nbexport.stores.targets import _partial
+from nbexport.stores.targets._owner import Owner
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are POSIX"),

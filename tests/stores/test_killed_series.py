@@ -13,8 +13,8 @@ import zarr
 from kills import content
 
 from nbexport import PlanError, TargetError, TargetExistsError
-from nbexport.stores import zarr_series
-from nbexport.stores._owner import Owner
+from nbexport.stores.ome_zarr import _series as zarr_series
+from nbexport.stores.targets._owner import Owner
 from nbexport.writers import OmeZarrWriter
 
 pytestmark = [

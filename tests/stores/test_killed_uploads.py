@@ -14,9 +14,9 @@ import tifffile
 from killing import Nursery, export, volume
 from movies import read_movie
 
-from nbexport.stores import _scratch
-from nbexport.stores._owner import Owner
-from nbexport.stores._scratch import remove_left, scratch
+from nbexport.stores.targets import _scratch
+from nbexport.stores.targets._owner import Owner
+from nbexport.stores.targets._scratch import remove_left, scratch
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are POSIX"),

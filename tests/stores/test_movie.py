@@ -18,8 +18,8 @@ from movies import noisy, plan_of, psnr, read_animation, read_movie, smooth
 import nbexport
 from nbexport.errors import ExportError, MissingPackageError, PlanError, TargetError
 from nbexport.stores import check_target
-from nbexport.stores._movie_codec import CODECS, CONTAINERS
-from nbexport.stores.movie import check_encoding, write_movie_file
+from nbexport.stores.media._codec import CODECS, CONTAINERS
+from nbexport.stores.media.movie import check_encoding, write_movie_file
 
 BT709_LIMITED = (1, 1, 1, 1)
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -408,7 +408,8 @@ write(smooth(3, 64, 64), {str(tmp_path / "a.mp4")!r}, pull=pull)
 
 
 def test_the_words_of_ffmpeg_reach_the_user(tmp_path, monkeypatch):
-    from nbexport.stores import _movie_codec, _movie_encoding
+    from nbexport.stores.media import _codec as _movie_codec
+    from nbexport.stores.media import _encoding as _movie_encoding
 
     broken = {
         ".mp4": _movie_codec.Container(muxer="mp4", codecs=("h264",), options=("-profile:v", "odd"))
@@ -446,8 +447,8 @@ def test_av1_without_the_fast_encoder(tmp_path, monkeypatch):
 
 
 def test_the_binary_has_every_encoder_of_the_tables():
-    from nbexport.stores._ffmpeg import check_encoders
-    from nbexport.stores._movie_codec import AOM
+    from nbexport.stores.media._codec import AOM
+    from nbexport.stores.media._ffmpeg import check_encoders
 
     codecs = [c for codec in CODECS.values() for c in (codec, codec.exact) if c] + [AOM]
     check_encoders(*(codec.encoder for codec in codecs))

@@ -20,9 +20,9 @@ from kills import content
 
 import nbexport
 from nbexport import PlanError, SourceError, TargetError, VerifyError
-from nbexport.stores import _journal, _resume
-from nbexport.stores._owner import restarted_since
-from nbexport.stores._remote import RemoteZarr
+from nbexport.stores.targets import _journal, _resume
+from nbexport.stores.targets._owner import restarted_since
+from nbexport.stores.targets._remote import RemoteZarr
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
@@ -261,7 +261,7 @@ def test_an_old_image_is_never_taken_for_what_was_made(tmp_path, monkeypatch):
     path = tmp_path / "a.ome.zarr"
     write(volume(3), path)
     with monkeypatch.context() as patch:
-        patch.setattr("nbexport.stores._local.remove", lambda folder: None)
+        patch.setattr("nbexport.stores.targets._local.remove", lambda folder: None)
         write(volume(), path, overwrite=True)
     assert (partial_of(path) / path.name / "0").is_dir()
     write(volume(), path, overwrite=True, resume=True)
@@ -482,7 +482,7 @@ def test_credentials_are_in_no_journal(bucket):
 
 @pytest.mark.parametrize("format", ["ome-zarr", "ome-tiff"])
 def test_a_source_that_fails_once_is_asked_again(format, tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 0.01)
+    monkeypatch.setattr("nbexport.stores.engine._job._RETRY_S", 0.01)
     source = Source()
     source.fails_at = {3: 2}
     if format == "ome-zarr":
@@ -504,7 +504,7 @@ def test_a_source_that_fails_once_is_asked_again(format, tmp_path, monkeypatch):
 
 
 def test_a_source_that_always_fails_says_how_often(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 0.01)
+    monkeypatch.setattr("nbexport.stores.engine._job._RETRY_S", 0.01)
     source = Source()
     source.fails_at = {3: 10**6}
     with pytest.raises(SourceError, match=r"failed 3 times, at last with ZeroDivisionError: the "):
@@ -514,7 +514,7 @@ def test_a_source_that_always_fails_says_how_often(tmp_path, monkeypatch):
 
 
 def test_a_progress_that_stops_does_not_wait_for_retries(tmp_path, monkeypatch):
-    monkeypatch.setattr("nbexport.stores._job._RETRY_S", 60.0)
+    monkeypatch.setattr("nbexport.stores.engine._job._RETRY_S", 60.0)
     source = Source()
     source.fails_at = {5: 10**6}
 
@@ -559,7 +559,7 @@ def test_a_region_is_written_without_them(tmp_path):
 def test_only_one_of_two_continues(tmp_path):
     path = tmp_path / "a.ome.zarr"
     source, _ = interrupted(path)
-    from nbexport.stores._partial import locked
+    from nbexport.stores.targets._partial import locked
 
     with locked(path), pytest.raises(TargetError, match="another export is writing"):
         write(source.array(), path, resume=True)

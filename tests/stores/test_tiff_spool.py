@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbexport.stores._tiff_spool import Spool
+from nbexport.stores.ome_tiff._spool import Spool
 
 
 def test_room_is_used_again_only_when_all_its_tiles_left(tmp_path):

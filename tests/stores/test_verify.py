@@ -14,7 +14,9 @@ import zarr
 
 import nbexport
 from nbexport import TargetError, VerifyError
-from nbexport.stores import _verify, _verify_tiff, ome_zarr
+from nbexport.stores import _verify
+from nbexport.stores.ome_tiff import _verify as _verify_tiff
+from nbexport.stores.ome_zarr import _write as ome_zarr
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),

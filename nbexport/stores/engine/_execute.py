@@ -25,9 +25,9 @@ from typing import Any, Final
 import numpy as np
 
 from nbexport.errors import ExportCancelled
-from nbexport.stores._cluster import Cluster
-from nbexport.stores._job import Done, Job, R, run_job, without_source
 from nbexport.stores._progress import Progress
+from nbexport.stores.engine._cluster import Cluster
+from nbexport.stores.engine._job import Done, Job, R, run_job, without_source
 
 # An interrupt is answered within a second: workers get this long to finish the unit they write
 # before the partial export is removed. What still computes then finds `cancel` set and writes

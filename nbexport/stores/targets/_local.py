@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from nbexport.errors import VerifyError
-from nbexport.stores._journal import Journal, JournalWish
-from nbexport.stores._partial import locked, publish, remove
-from nbexport.stores._resume import open_partial
-from nbexport.stores._target import OpenZarr, check_untouched, full_disk_told, nbytes_on_disk
+from nbexport.stores.targets._journal import Journal, JournalWish
+from nbexport.stores.targets._partial import locked, publish, remove
+from nbexport.stores.targets._resume import open_partial
+from nbexport.stores.targets._target import (
+    OpenZarr,
+    check_untouched,
+    full_disk_told,
+    nbytes_on_disk,
+)
 
 
 @dataclass(frozen=True, slots=True)

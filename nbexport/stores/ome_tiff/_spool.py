@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from nbexport.metadata import plane_order
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._job import Done, Job, Source
-from nbexport.stores._tiff_codec import Compression
+from nbexport.stores.engine import Done, Job, Source
+from nbexport.stores.ome_tiff._codec import Compression
 
 Array = npt.NDArray[Any]
 # A block larger than this hands its tiles to the spool as they are encoded: of 64 MiB in flight for

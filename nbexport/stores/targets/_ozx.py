@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from nbexport.errors import PlanError
-from nbexport.stores._file import FileTarget, LocalFile
-from nbexport.stores._journal import JournalWish
-from nbexport.stores._target import OpenZarr
+from nbexport.stores.targets._file import FileTarget, LocalFile
+from nbexport.stores.targets._journal import JournalWish
+from nbexport.stores.targets._target import OpenZarr
 
 _METADATA: Final = "zarr.json"
 _COPIED_NBYTES: Final = 2**20

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nbexport.errors import ExportCancelled, SourceError
 from nbexport.pixels import cast_block, sample_strides
 from nbexport.plan import FrameBlock, FramePlan, FrameRead
-from nbexport.stores._job import Source
+from nbexport.stores.engine._job import Source
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from nbexport.stores._owner import Owner
-from nbexport.stores._partial import remove, try_lock
+from nbexport.stores.targets._owner import Owner
+from nbexport.stores.targets._partial import remove, try_lock
 
 _PREFIX: Final = "nbexport-"
 _OWNER: Final = "owner"

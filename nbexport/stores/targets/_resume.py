@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nbexport.stores._journal import (
+from nbexport.stores.targets._journal import (
     FileLines,
     Journal,
     JournalWish,
@@ -15,8 +15,8 @@ from nbexport.stores._journal import (
     header,
     read_journal,
 )
-from nbexport.stores._owner import restarted_since
-from nbexport.stores._partial import cleaned, left_folders, new_folder, own, restore
+from nbexport.stores.targets._owner import restarted_since
+from nbexport.stores.targets._partial import cleaned, left_folders, new_folder, own, restore
 
 _JOURNAL: Final = "journal"
 # zarr renames what it has written; killed before, it leaves c/0/1.<32 hex digits>.partial.

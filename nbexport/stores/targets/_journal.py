@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from nbexport.errors import PlanError
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._trouble import told
+from nbexport.stores.targets._trouble import told
 
 Place = tuple[int, int, int]
 """Number of the image, of the pass and of the block."""

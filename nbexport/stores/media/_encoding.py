@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from nbexport.errors import PlanError
-from nbexport.stores._movie_codec import ALWAYS_EXACT, AOM, CODECS, CONTAINERS, Codec, Container
+from nbexport.stores.media._codec import ALWAYS_EXACT, AOM, CODECS, CONTAINERS, Codec, Container
 
 Quality = Literal["low", "medium", "high", "lossless"]
 _QUALITIES: Final = ("low", "medium", "high", "lossless")

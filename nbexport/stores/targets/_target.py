@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from nbexport._markup import human_nbytes
 from nbexport.errors import PlanError, TargetError, TargetExistsError
-from nbexport.stores._format import (
+from nbexport.stores.targets._format import (
     ALSO_TAKEN,
     HEAD_NBYTES,
     LABELS,
@@ -24,8 +24,8 @@ from nbexport.stores._format import (
     begins_as,
     is_ozx,
 )
-from nbexport.stores._journal import Journal, JournalWish
-from nbexport.stores._partial import cleaned, is_owned, locked, new_folder, publish, remove
+from nbexport.stores.targets._journal import Journal, JournalWish
+from nbexport.stores.targets._partial import cleaned, is_owned, locked, new_folder, publish, remove
 
 TargetPath = str | os.PathLike[str]
 # Two letters at least: C: is a drive. fsspec chains URLs by "::".

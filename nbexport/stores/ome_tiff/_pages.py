@@ -11,7 +11,7 @@ import numpy as np
 from nbexport._version import __version__
 from nbexport.model import Axis, convert, is_length
 from nbexport.plan import Level, PyramidPlan
-from nbexport.stores._tiff_codec import Compression
+from nbexport.stores.ome_tiff._codec import Compression
 
 # Classic TIFF addresses 2**32 bytes. An IFD takes a few hundred bytes and a tile 8 (its offset and
 # its size); the estimate takes pixels as incompressible, so a file that is not BigTIFF can't

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nbexport.errors import PlanError
-from nbexport.stores._job import Done, Job, R, run_job
+from nbexport.stores.engine._job import Done, Job, R, run_job
 
 # Until every worker has said that it writes no block of a stopped export any more.
 _GRACE_S: Final = 30.0

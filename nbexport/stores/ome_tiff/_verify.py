@@ -16,9 +16,7 @@ from tifffile import TiffFile
 from nbexport.errors import VerifyError
 from nbexport.metadata import plane_order
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._job import Put
 from nbexport.stores._progress import Progress
-from nbexport.stores._tiff_codec import Compression
 from nbexport.stores._verify import (
     Check,
     Checksums,
@@ -28,6 +26,8 @@ from nbexport.stores._verify import (
     unit_sums,
     verified_note,
 )
+from nbexport.stores.engine import Put
+from nbexport.stores.ome_tiff._codec import Compression
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
 from nbexport.errors import ExportCancelled
-from nbexport.stores._trouble import told
+from nbexport.stores.targets._trouble import told
 
 # In the order in which they are published: a Zarr 2 group is there with .zgroup.
 ROOT_KEYS: Final = (".zattrs", ".zgroup", "zarr.json")

@@ -16,12 +16,19 @@ from typing import Final
 import numpy as np
 
 from nbexport.plan import FramePlan
-from nbexport.stores._ffmpeg import Frame, check_encoders, has_encoder, raw_frames, run_ffmpeg, url
-from nbexport.stores._file import FileTarget
-from nbexport.stores._movie_codec import AOM
-from nbexport.stores._movie_encoding import Encoding, Quality, plan_encoding
 from nbexport.stores._progress import Progress, ProgressOption, listener
 from nbexport.stores._report import WriteReport, kept_preview
+from nbexport.stores.media._codec import AOM
+from nbexport.stores.media._encoding import Encoding, Quality, plan_encoding
+from nbexport.stores.media._ffmpeg import (
+    Frame,
+    check_encoders,
+    has_encoder,
+    raw_frames,
+    run_ffmpeg,
+    url,
+)
+from nbexport.stores.targets import FileTarget
 
 __all__ = ["Encoding", "Quality", "check_encoding", "write_movie_file"]
 

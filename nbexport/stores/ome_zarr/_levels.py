@@ -17,9 +17,9 @@ from zarr.core.sync import sync
 
 from nbexport.metadata import ZARR_FORMATS
 from nbexport.plan import Box, PyramidPlan
-from nbexport.stores._codec import codec
-from nbexport.stores._journal import UnitSums
 from nbexport.stores._verify import Unit, unit_sums
+from nbexport.stores.ome_zarr._codec import codec
+from nbexport.stores.targets import UnitSums
 
 Array = npt.NDArray[Any]
 

@@ -16,18 +16,20 @@ from nbexport.errors import TargetError
 from nbexport.metadata import ZARR_FORMATS, StoredImage, ngff_group, read_ngff
 from nbexport.model import ImageSpec
 from nbexport.plan import Level, Method, PyramidPlan
-from nbexport.stores._format import is_ozx
-from nbexport.stores._local import LocalZarr
-from nbexport.stores._remote import RemoteZarr, looked_at
-from nbexport.stores._target import (
+from nbexport.stores.ome_zarr._levels import encoded_in_one_go
+from nbexport.stores.targets import (
+    LocalZarr,
+    RemoteZarr,
     TargetPath,
     ZarrTarget,
+    is_ozx,
     local_path,
+    looked_at,
     remote_scheme,
+    shown,
     target_text,
+    told,
 )
-from nbexport.stores._trouble import shown, told
-from nbexport.stores._zarr_levels import encoded_in_one_go
 
 __all__ = ["StoredPyramid", "open_levels", "open_pyramid"]
 
@@ -161,7 +163,7 @@ class _RemotePlace:
 
     @property
     def store(self) -> Any:
-        from nbexport.stores._held import HeldStore
+        from nbexport.stores.targets import HeldStore
 
         return HeldStore(self.bare_store, str(self))
 

@@ -16,16 +16,15 @@ from tifffile import TiffWriter
 
 from nbexport.metadata.ome_xml import ome_xml
 from nbexport.plan import PyramidPlan
-from nbexport.stores._execute import Workers
-from nbexport.stores._file import FileTarget
-from nbexport.stores._job import Part, Source, stages
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
-from nbexport.stores._tiff_codec import CODECS, Compression
-from nbexport.stores._tiff_pages import needs_bigtiff, pages_of
-from nbexport.stores._tiff_spool import Finished, ImageTiles, Spool, Tile
 from nbexport.stores._verify import VerifyOption
-from nbexport.stores._verify_tiff import TiffSums
+from nbexport.stores.engine import Part, Source, Workers, stages
+from nbexport.stores.ome_tiff._codec import CODECS, Compression
+from nbexport.stores.ome_tiff._pages import needs_bigtiff, pages_of
+from nbexport.stores.ome_tiff._spool import Finished, ImageTiles, Spool, Tile
+from nbexport.stores.ome_tiff._verify import TiffSums
+from nbexport.stores.targets import FileTarget
 
 __all__ = ["CODECS", "Compression", "TiffImage", "write_tiff"]
 

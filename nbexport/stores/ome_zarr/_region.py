@@ -14,15 +14,12 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import known_window
 from nbexport.plan import PyramidPlan
-from nbexport.stores._cluster import Cluster
-from nbexport.stores._execute import Workers
-from nbexport.stores._job import Part, Source, stages
-from nbexport.stores._journal import UnitSums
 from nbexport.stores._progress import ProgressOption, listener
 from nbexport.stores._report import WriteReport
-from nbexport.stores._target import ZarrTarget
-from nbexport.stores._zarr_levels import PutBoxes, WrittenLevel, ZarrOptions, create_levels
-from nbexport.stores.zarr_stored import StoredPyramid
+from nbexport.stores.engine import Cluster, Part, Source, Workers, stages
+from nbexport.stores.ome_zarr._levels import PutBoxes, WrittenLevel, ZarrOptions, create_levels
+from nbexport.stores.ome_zarr._stored import StoredPyramid
+from nbexport.stores.targets import UnitSums, ZarrTarget
 
 __all__ = ["prepare_zarr", "write_region"]
 

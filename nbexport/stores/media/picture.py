@@ -16,8 +16,8 @@ from nbexport._version import __version__
 from nbexport.errors import DtypeError, PlanError
 from nbexport.model import convert
 from nbexport.plan import FramePlan
-from nbexport.stores._file import FileTarget
 from nbexport.stores._report import WriteReport, kept_preview
+from nbexport.stores.targets import FileTarget
 
 Array = npt.NDArray[Any]
 

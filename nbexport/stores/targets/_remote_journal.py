@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from nbexport.errors import TargetError
-from nbexport.stores._journal import (
+from nbexport.stores.targets._journal import (
     Entry,
     Journal,
     JournalWish,
@@ -24,7 +24,7 @@ from nbexport.stores._journal import (
     header,
     read_journal,
 )
-from nbexport.stores._owner import Owner
+from nbexport.stores.targets._owner import Owner
 
 MARK: Final = "nbexport.partial"
 _HEADER: Final = "header"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from nbexport.errors import ExportCancelled, TargetError, TargetExistsError
-from nbexport.stores._format import HEAD_NBYTES, LABELS, Format, begins_as
 from nbexport.stores._progress import Progress
-from nbexport.stores._remote import looked_at
-from nbexport.stores._scratch import scratch
-from nbexport.stores._target import full_disk_told, staged
-from nbexport.stores._trouble import shown, told
+from nbexport.stores.targets._format import HEAD_NBYTES, LABELS, Format, begins_as
+from nbexport.stores.targets._remote import looked_at
+from nbexport.stores.targets._scratch import scratch
+from nbexport.stores.targets._target import full_disk_told, staged
+from nbexport.stores.targets._trouble import shown, told
 
 Announce = Callable[[Progress], object]
 

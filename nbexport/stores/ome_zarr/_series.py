@@ -16,14 +16,22 @@ import zarr
 from zarr.core.sync import sync
 
 from nbexport.errors import TargetError, TargetExistsError
-from nbexport.stores._format import ZARR_FILES
-from nbexport.stores._held import ROOT_KEYS, HeldStore
-from nbexport.stores._local import LocalZarr
-from nbexport.stores._partial import SERIES, cleaned, locked, new_folder, remove
-from nbexport.stores._remote import OpenRemote, RemoteZarr
-from nbexport.stores._target import ZarrTarget
-from nbexport.stores._trouble import told
-from nbexport.stores.ome_zarr import put_file
+from nbexport.stores.ome_zarr._write import put_file
+from nbexport.stores.targets import (
+    ROOT_KEYS,
+    SERIES,
+    ZARR_FILES,
+    HeldStore,
+    LocalZarr,
+    OpenRemote,
+    RemoteZarr,
+    ZarrTarget,
+    cleaned,
+    locked,
+    new_folder,
+    remove,
+    told,
+)
 
 __all__ = ["begin_series", "list_series", "reads_from", "series_place"]
 

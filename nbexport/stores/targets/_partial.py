@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from nbexport.errors import TargetError
-from nbexport.stores._owner import Owner
+from nbexport.stores.targets._owner import Owner
 
 _OWNER: Final = "owner"
 _REPLACED: Final = "replaced"

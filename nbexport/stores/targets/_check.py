@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, overload
 
 from nbexport.errors import PlanError
-from nbexport.stores._file import FileTarget, LocalFile, check_remote_file
-from nbexport.stores._format import Format, is_ozx
-from nbexport.stores._local import LocalZarr
-from nbexport.stores._ozx import OzxFile
-from nbexport.stores._remote import check_remote
-from nbexport.stores._target import (
+from nbexport.stores.targets._file import FileTarget, LocalFile, check_remote_file
+from nbexport.stores.targets._format import Format, is_ozx
+from nbexport.stores.targets._local import LocalZarr
+from nbexport.stores.targets._ozx import OzxFile
+from nbexport.stores.targets._remote import check_remote
+from nbexport.stores.targets._target import (
     TargetPath,
     ZarrTarget,
     check_local,

@@ -17,16 +17,12 @@ from nbexport.errors import PlanError
 from nbexport.metadata import ZARR_FORMATS, ngff_attributes
 from nbexport.pixels import display_windows, known_window
 from nbexport.plan import PyramidPlan
-from nbexport.stores._cluster import Cluster
-from nbexport.stores._codec import check_codec
-from nbexport.stores._execute import Workers
-from nbexport.stores._job import Done, Job, Part, Source, stages
-from nbexport.stores._journal import Entry, Journal, JournalWish, UnitSums, about_export
 from nbexport.stores._progress import Progress, ProgressOption, listener
 from nbexport.stores._report import WriteReport
-from nbexport.stores._target import ZarrTarget
 from nbexport.stores._verify import Check, Checksums, VerifyOption, check_all, verified_note
-from nbexport.stores._zarr_levels import (
+from nbexport.stores.engine import Cluster, Done, Job, Part, Source, Workers, stages
+from nbexport.stores.ome_zarr._codec import check_codec
+from nbexport.stores.ome_zarr._levels import (
     PutBoxes,
     ReadUnits,
     WrittenLevel,
@@ -34,6 +30,7 @@ from nbexport.stores._zarr_levels import (
     create_levels,
     reopened_levels,
 )
+from nbexport.stores.targets import Entry, Journal, JournalWish, UnitSums, ZarrTarget, about_export
 
 __all__ = ["ZarrImage", "ZarrOptions", "check_codec", "put_file", "write_zarr"]
 
