@@ -11,12 +11,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import nbexport
 import nbexport.testing
+from nbexport.stores._interrupts import interrupts_held
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 FORMATS = [".ome.zarr", ".ozx", ".ome.tif", ".mp4", ".apng"]
@@ -108,6 +111,54 @@ def test_a_stopped_export_leaves_nothing(suffix, how, tmp_path):
     assert told["after"]["fds"] <= told["before"]["fds"]
     assert [path.name for path in folder.iterdir()] == [f"warm{suffix}"]
     assert [*scratch.iterdir()] == []
+
+
+@pytest.fixture
+def plain_interrupts():
+    """Give Python's own handler, as in a script and in a cell; processes of a test run ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@POSIX
+def test_an_interrupt_waits_for_the_end_of_what_must_not_be_cut(plain_interrupts):
+    reached = []
+
+    def interrupted(then: Callable[[], object]) -> None:
+        with interrupts_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            then()
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(lambda: reached.append("the end"))
+    assert reached == ["the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # An error inside is what led to the interrupt, as far as anyone can tell.
+    with pytest.raises(KeyboardInterrupt) as caught:
+        interrupted(lambda: {}["something"])
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+@POSIX
+def test_a_handler_of_the_user_is_left_alone(plain_interrupts):
+    heard = []
+    signal.signal(signal.SIGINT, lambda *_: heard.append("now"))
+    with interrupts_held():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        assert heard == ["now"]
+
+
+def test_other_threads_hold_nothing(plain_interrupts):
+    def inside() -> object:
+        with interrupts_held():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(inside).result() is signal.getsignal(signal.SIGINT)
+    assert inside() is not signal.getsignal(signal.SIGINT)  # here it would
 
 
 def test_a_cluster_that_is_closed_in_the_middle(tmp_path):

@@ -23,7 +23,7 @@ FLOORS = (
 )
 # The largest room has floors of its own.
 STORES = (
-    ("_progress", "_report"),
+    ("_interrupts", "_progress", "_report"),
     ("engine", "targets"),
     ("_verify",),
     ("media", "ome_tiff", "ome_zarr"),

@@ -1,7 +1,8 @@
 """The only room with effects: targets, files, stores, threads.
 
-Inside, too, imports go down: _progress, _report · targets, engine · _verify · ome_zarr, ome_tiff,
-media. These last are imported where they are used: zarr, tifffile and ome-types take their time.
+Inside, too, imports go down: _interrupts, _progress, _report · targets, engine · _verify ·
+ome_zarr, ome_tiff, media. These last are imported where they are used: zarr, tifffile and
+ome-types take their time.
 """
 
 from nbexport.stores._progress import Progress, ProgressOption

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice, product
 from math import prod
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nbexport.errors import VerifyError
 from nbexport.plan import Box, PyramidPlan
+from nbexport.stores._interrupts import interrupts_held, some_done
 from nbexport.stores._progress import Progress
 from nbexport.stores.targets import UnitSums
 
@@ -24,8 +25,6 @@ VerifyOption = bool | Literal["sample"]
 
 # Of each level, evenly spread; the first and the last among them.
 _N_SAMPLED: Final = 32
-# An interrupt is answered in between.
-_POLL_S: Final = 0.2
 _MIB: Final = 2**20
 
 
@@ -163,13 +162,14 @@ def check_all(
     running: dict[Future[None], int] = {}
 
     def fill(n: int) -> None:
-        for (check, unit), size in islice(waiting, n):
-            running[threads.submit(_check_one, check, unit, target)] = size
+        with interrupts_held():
+            for (check, unit), size in islice(waiting, n):
+                running[threads.submit(_check_one, check, unit, target)] = size
 
     try:
         fill(2 * n_threads)
         while running:
-            finished, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+            finished = some_done(running)
             for future in finished:
                 done += running.pop(future)
                 future.result()

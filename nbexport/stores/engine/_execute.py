@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     CancelledError,
+    Executor,
     Future,
     ThreadPoolExecutor,
     wait,
@@ -20,21 +21,15 @@ from concurrent.futures import (
 from dataclasses import replace
 from itertools import islice
 from math import prod
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from nbexport.errors import ExportCancelled
+from nbexport.stores._interrupts import GRACE_S, POLL_S, interrupts_held
 from nbexport.stores._progress import Progress
 from nbexport.stores.engine._cluster import Cluster
 from nbexport.stores.engine._job import Done, Job, R, run_job, without_source
-
-# An interrupt is answered within a second: workers get this long to finish the unit they write
-# before the partial export is removed. What still computes then finds `cancel` set and writes
-# nothing.
-_GRACE_S: Final = 0.7
-# A wait without a timeout can't be interrupted on Windows.
-_POLL_S: Final = 0.2
 
 
 class Workers:
@@ -115,35 +110,47 @@ class Workers:
                         raise told from (error if told is not error else None)
                 queue.append((job, future))
 
+        def first_done() -> bool:
+            """Wait a moment for any of them; interrupts come through between two calls."""
+            with interrupts_held():
+                fill()
+                running = [future for _, future in queue if not future.done()]
+                first = queue[0][1]
+                if not first.done():
+                    wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+                return first.done()
+
         try:
-            fill()
+            with interrupts_held():
+                fill()
             while queue:
-                job, future = queue[0]
-                while not future.done():
-                    others = [one for _, one in queue if not one.done()]
-                    wait([future, *others], timeout=_POLL_S, return_when=FIRST_COMPLETED)
-                    fill()
+                if not first_done():
+                    continue
+                job, future = queue.popleft()
                 done = _result(future)
                 if threads is None and self._note is not None:
                     self._note(job, done)
-                queue.popleft()
-                fill()
+                with interrupts_held():
+                    fill()
                 self._tell(job)
                 yield job, done
         except BaseException:
-            self._cancel.set()
-            futures = [future for _, future in queue]
-            if threads is not None:
-                for future in futures:
-                    future.cancel()
-                threads.shutdown(wait=False)
-                wait(futures, timeout=_GRACE_S)
-            else:
-                assert self._cluster is not None
-                self._cluster.stop(self._name, futures)
+            self._stop([future for _, future in queue], threads)
             raise
         if threads is not None:
             threads.shutdown()
+
+    def _stop(self, futures: list[Future[Any]], threads: Executor | None) -> None:
+        self._cancel.set()
+        if threads is None:
+            assert self._cluster is not None
+            self._cluster.stop(self._name, futures)
+            return
+        with interrupts_held():
+            for future in futures:
+                future.cancel()
+            threads.shutdown(wait=False)
+            wait(futures, timeout=GRACE_S)
 
     def _unfinished(self, jobs: Iterator[Job[R]]) -> Iterator[Job[R]]:
         for job in jobs:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from nbexport.errors import ExportCancelled, SourceError
 from nbexport.pixels import cast_block, sample_strides
 from nbexport.plan import FrameBlock, FramePlan, FrameRead
+from nbexport.stores._interrupts import GRACE_S, interrupts_held, some_done
 from nbexport.stores.engine._job import Source
 
 Array = npt.NDArray[Any]
@@ -23,9 +24,6 @@ T = TypeVar("T")
 Make = Callable[[Array, int], T]
 """Makes a frame, or anything else, of (plane, y, x) pixels and the number of the frame."""
 
-# As for the blocks of a pyramid, see _execute.
-_GRACE_S: Final = 0.7
-_POLL_S: Final = 0.2
 # Windows are those of so many frames, the first and the last among them: of a series that bleaches
 # or grows the ends differ most.
 _N_SAMPLED: Final = 8
@@ -78,21 +76,27 @@ def fetch_series(
 
     threads = ThreadPoolExecutor(plan.in_flight, thread_name_prefix="nbexport")
     queue: deque[Future[deque[T]]] = deque()
+
+    def send(n: int) -> None:
+        with interrupts_held():
+            queue.extend(threads.submit(work, block) for block in islice(blocks, n))
+
     try:
-        queue.extend(threads.submit(work, block) for block in islice(blocks, plan.in_flight))
+        send(plan.in_flight)
         while queue:
-            while not wait((queue[0],), timeout=_POLL_S).done:
-                pass
+            if not some_done((queue[0],)):
+                continue
             made = queue.popleft().result()
-            queue.extend(threads.submit(work, block) for block in islice(blocks, 1))
+            send(1)
             while made:
                 yield made.popleft()
     finally:
         cancel.set()
-        for future in queue:
-            future.cancel()
-        threads.shutdown(wait=False)
-        wait(queue, timeout=_GRACE_S)
+        with interrupts_held():
+            for future in queue:
+                future.cancel()
+            threads.shutdown(wait=False)
+            wait(queue, timeout=GRACE_S)
 
 
 def fetch_planes(

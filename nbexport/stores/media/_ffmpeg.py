@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nbexport.errors import MissingPackageError, TargetError
+from nbexport.stores._interrupts import POLL_S
 
 Frame = npt.NDArray[np.uint8]
 
-# A wait without a timeout can't be interrupted on Windows; and a cancel is heard this often.
-_POLL_S: Final = 0.2
 _KEPT_LINES: Final = 12
 _FULL: Final = "No space left on device"
 
@@ -185,7 +184,7 @@ def _closed(pipe: IO[bytes]) -> bool:
 
 def _running(process: subprocess.Popen[bytes]) -> bool:
     try:
-        process.wait(timeout=_POLL_S)
+        process.wait(timeout=POLL_S)
     except subprocess.TimeoutExpired:
         return True
     return False

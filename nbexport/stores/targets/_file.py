@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from nbexport.errors import ExportCancelled, TargetError, TargetExistsError
+from nbexport.stores._interrupts import some_done
 from nbexport.stores._progress import Progress
 from nbexport.stores.targets._format import HEAD_NBYTES, LABELS, Format, begins_as
 from nbexport.stores.targets._remote import looked_at
@@ -19,8 +20,7 @@ from nbexport.stores.targets._trouble import shown, told
 
 Announce = Callable[[Progress], object]
 
-# How often an upload is asked how far it is; and how long one that is stopped may take to end.
-_POLL_S: Final = 0.2
+# How long an upload that is stopped may take to end.
 _GRACE_S: Final = 10.0
 # The progress of an upload counts these.
 _PART_NBYTES: Final = 2**20
@@ -192,14 +192,14 @@ class _Upload:
         thread = ThreadPoolExecutor(1, thread_name_prefix="nbexport-upload")
         future = thread.submit(self._put)
         try:
-            while not wait((future,), timeout=_POLL_S).done:
+            while not some_done((future,)):
                 announce(self._progress())
             with told("writing to", str(self._target)):
                 future.result()
             announce(self._progress())
         except BaseException:
             self._stopped = True
-            wait((future,), timeout=_GRACE_S)
+            some_done((future,), _GRACE_S)
             raise
         finally:
             thread.shutdown(wait=False)
