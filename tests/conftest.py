@@ -23,8 +23,3 @@ class Examples:
 
 def pytest_configure(config):
     config.pluginmanager.register(Examples(), "nbexport-examples")
-
-
-def pytest_collection_modifyitems(items):
-    """Put first what one process has to run alone (minutes): the others need not wait for it."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)

@@ -101,7 +101,7 @@ def test_a_stopped_export_leaves_nothing(suffix, how, tmp_path):
     finally:
         if child.poll() is None:
             child.kill()
-            child.wait()
+            child.communicate()
     assert words == ""
     told = json.loads(out.splitlines()[-1])
     assert told["error"] == {"interrupt": "KeyboardInterrupt", "raise": "LookupError"}[how]

@@ -31,7 +31,7 @@ from nbexport import (
     TargetError,
     TargetExistsError,
 )
-from nbexport.stores.targets._held import HeldStore
+from nbexport.stores.targets.held import HeldStore
 
 pytestmark = [
     # aiobotocore's and moto's sockets close with their event loop, after the test.

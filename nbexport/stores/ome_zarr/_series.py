@@ -18,10 +18,8 @@ from zarr.core.sync import sync
 from nbexport.errors import TargetError, TargetExistsError
 from nbexport.stores.ome_zarr._write import put_file
 from nbexport.stores.targets import (
-    ROOT_KEYS,
     SERIES,
     ZARR_FILES,
-    HeldStore,
     LocalZarr,
     OpenRemote,
     RemoteZarr,
@@ -32,6 +30,7 @@ from nbexport.stores.targets import (
     remove,
     told,
 )
+from nbexport.stores.targets.held import ROOT_KEYS, HeldStore
 
 __all__ = ["begin_series", "list_series", "reads_from", "series_place"]
 

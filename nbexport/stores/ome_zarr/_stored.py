@@ -163,7 +163,7 @@ class _RemotePlace:
 
     @property
     def store(self) -> Any:
-        from nbexport.stores.targets import HeldStore
+        from nbexport.stores.targets.held import HeldStore
 
         return HeldStore(self.bare_store, str(self))
 

@@ -1,9 +1,11 @@
-"""Where an export goes: checked before the first byte, visible only when complete."""
+"""Where an export goes: checked before the first byte, visible only when complete.
+
+:mod:`nbexport.stores.targets.held` is imported where it is used: it needs zarr.
+"""
 
 from nbexport.stores.targets._check import check_target
 from nbexport.stores.targets._file import FileTarget
 from nbexport.stores.targets._format import ZARR_FILES, Format, is_ozx
-from nbexport.stores.targets._held import ROOT_KEYS, HeldStore
 from nbexport.stores.targets._journal import Entry, Journal, JournalWish, UnitSums, about_export
 from nbexport.stores.targets._local import LocalZarr
 from nbexport.stores.targets._partial import SERIES, cleaned, locked, new_folder, remove
@@ -18,13 +20,11 @@ from nbexport.stores.targets._target import (
 from nbexport.stores.targets._trouble import shown, told
 
 __all__ = [
-    "ROOT_KEYS",
     "SERIES",
     "ZARR_FILES",
     "Entry",
     "FileTarget",
     "Format",
-    "HeldStore",
     "Journal",
     "JournalWish",
     "LocalZarr",

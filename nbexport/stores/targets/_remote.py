@@ -23,7 +23,7 @@ from nbexport.stores.targets._target import check_suffix
 from nbexport.stores.targets._trouble import shown, told
 
 if TYPE_CHECKING:
-    from nbexport.stores.targets._held import HeldStore
+    from nbexport.stores.targets.held import HeldStore
 
 # Where fsspec reads but can't write objects, or wraps another file system.
 _READ_ONLY: Final = ("data", "git", "github", "http", "https", "reference", "tar", "zip")
@@ -148,7 +148,7 @@ class RemoteZarr:
         """
         from zarr.storage import FsspecStore
 
-        from nbexport.stores.targets._held import HeldStore
+        from nbexport.stores.targets.held import HeldStore
 
         try:
             inner = FsspecStore.from_url(self.url, storage_options=dict(self.options))
@@ -279,7 +279,7 @@ class OpenRemote:
 
     def publish(self) -> None:
         """Write the root metadata, and remove the mark."""
-        from nbexport.stores.targets._held import ROOT_KEYS
+        from nbexport.stores.targets.held import ROOT_KEYS
 
         if self.mark is not None:
             with told("writing to", str(self.target)):
