@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import xarray as xr
 
 from nbexport._keywords import names_nearest
+from nbexport._numbers import is_finite
 from nbexport._warn import warn_losses
 from nbexport.api._looks import PerChannel, VisibleWish, WindowWish
-from nbexport.api._overlays import parse_length
+from nbexport.api._overlays import parse_ink, parse_length
 from nbexport.api._render import Rendering, plan_frames
 from nbexport.dataarray import ChannelWish, Numbers, Units
 from nbexport.errors import PlanError
@@ -90,6 +92,8 @@ def render_figure(
     >>> figure.axes[0].get_xlabel()
     'x (µm)'
     """
+    ink = "#" + parse_ink("color", color)
+    size = _checked_size(figsize)
     rendering = plan_frames(
         da,
         still=True,
@@ -110,14 +114,25 @@ def render_figure(
     bar = _bar(rendering.plan, scale_bar)
     with rendering.source.opened():
         titles, frames, looks = _pictures(rendering, apart=apart)
-    figure = _figure(rendering.plan, titles, frames, figsize)
+    figure = _figure(rendering.plan, titles, frames, size)
     for axes in figure.axes:
         if bar is not None:
-            _draw_bar(axes, *bar, color)
+            _draw_bar(axes, *bar, ink)
     if cmap is not None and not apart:
         _draw_values(figure, looks[0])
     warn_losses(rendering.plan.losses)
     return figure
+
+
+def _checked_size(figsize: object) -> tuple[float, float] | None:
+    if figsize is None:
+        return None
+    numbers = list(figsize) if isinstance(figsize, Sequence | np.ndarray) else []
+    if len(numbers) == 2 and all(is_finite(n) and n > 0 for n in numbers):
+        return float(numbers[0]), float(numbers[1])
+    raise PlanError(
+        f"figsize={figsize!r} is not width and height in inches; give for example (6, 4)"
+    )
 
 
 def _bar(plan: FramePlan, wish: bool | str) -> tuple[str, float] | None:

@@ -184,6 +184,11 @@ def plan_labels(
             raise PlanError(
                 f"labels has the name {name!r}, which can't be a folder; use letters and digits"
             )
+        if not isinstance(da, xr.DataArray):
+            raise PlanError(
+                f"labels[{name!r}] is a {type(da).__name__}, and an xarray.DataArray is needed; "
+                "wrap it, for example xr.DataArray(array, dims=('y', 'x'))"
+            )
         bare, colors = label_colors(da)
         about = read(bare, kind="labels").image
         described, plan = plan_zarr(
@@ -222,7 +227,7 @@ def _lengths(lengths: Any, dims: Sequence[str], wanted: Sequence[str]) -> Any:
 
     Lengths that are one an axis may also be the labels' own.
     """
-    if lengths is None or isinstance(lengths, str):
+    if isinstance(lengths, str) or not hasattr(lengths, "__len__"):
         return lengths
     if not isinstance(lengths, Mapping):
         if len(lengths) != len(dims):

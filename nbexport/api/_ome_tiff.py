@@ -140,7 +140,7 @@ def write_ome_tiff(
 
     check_trust(verify, retries)
     codec = Compression(name=compression, level=compression_level, predictor=predictor)
-    if bigtiff not in (None, True, False):
+    if not (bigtiff is None or isinstance(bigtiff, bool)):
         raise PlanError(f"bigtiff={bigtiff!r} is neither True, False nor None; use one of these")
     place = check_target(target, "ome-tiff", overwrite=overwrite, storage_options=storage_options)
     images = _images(da)

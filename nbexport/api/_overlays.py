@@ -26,6 +26,16 @@ Corners = str | Mapping[str, str] | None
 _LENGTH: Final = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S+)\s*")
 
 
+def parse_ink(option: str, color: object) -> str:
+    """Return ``"RRGGBB"`` for the value of an option that is a colour."""
+    try:
+        return parse_color(color)
+    except (TypeError, ValueError, OverflowError):
+        raise PlanError(
+            f"{option}={color!r} is no colour; use a name such as 'white', or '#RRGGBB'"
+        ) from None
+
+
 def wish_overlays(
     plan: FramePlan,
     *,
@@ -41,12 +51,7 @@ def wish_overlays(
     for word, value in (("timestamp", timestamp), ("legend", legend)):
         if not isinstance(value, bool):
             raise PlanError(f"{word}={value!r} is neither True nor False")
-    try:
-        ink = parse_color(color)
-    except (TypeError, ValueError, OverflowError):
-        raise PlanError(
-            f"overlay_color={color!r} is no colour; use a name such as 'white', or '#RRGGBB'"
-        ) from None
+    ink = parse_ink("overlay_color", color)
     corners = _corners(corner)
 
     def overlay(

@@ -113,6 +113,8 @@ def write_plate(
     def plan(wishes: ZarrWishes) -> Collection:
         _check_names(field_names)
         plate = _Plate.of(_placed(fields), plate_shape)
+        if plate_name is not None and not isinstance(plate_name, str):
+            raise PlanError(f"plate_name={plate_name!r} is no text; give a word for the plate")
         title = plate_name if plate_name is not None else _stem(target)
         members = []
         for place, da in plate.fields.items():

@@ -232,6 +232,8 @@ def plan_frames(
         kind=kind,
     )
     image, source = described.image, described.source
+    if along is not None and not isinstance(along, str):
+        raise PlanError(f"along={along!r} names no axis; use one of {', '.join(image.dims)}")
     chosen, notes = choose_channels(image, along, visible)
     plan = plan_series(
         image,

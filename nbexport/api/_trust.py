@@ -9,7 +9,7 @@ def check_trust(verify: object, retries: object, *, resume: object = False) -> N
     """Raise PlanError where one of them is none of its values."""
     if resume is not True and resume is not False:
         raise PlanError(f"resume={resume!r} is neither True nor False; use one of these")
-    if verify is not True and verify is not False and verify != "sample":
+    if not isinstance(verify, bool) and not (isinstance(verify, str) and verify == "sample"):
         raise PlanError(f"verify={verify!r} is not True, False or 'sample'; use one of these")
     if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
         raise PlanError(

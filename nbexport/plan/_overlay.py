@@ -61,7 +61,7 @@ class Overlay:
     length: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.corner not in CORNERS:
+        if not isinstance(self.corner, str) or self.corner not in CORNERS:
             raise PlanError(f"corner={self.corner!r} is not known; use one of {', '.join(CORNERS)}")
 
     def __str__(self) -> str:

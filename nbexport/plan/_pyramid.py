@@ -304,7 +304,7 @@ def checked_method(image: ImageSpec, method: str | None) -> Method:
     """Return how pixels of `image` are merged; None is the usual way."""
     if method is None:
         return "mode" if image.kind == "labels" else "mean"
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise PlanError(f"method={method!r} is not known; use one of {', '.join(METHODS)}")
     if image.kind == "labels" and method in ("mean", "median"):
         raise PlanError(

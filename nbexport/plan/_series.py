@@ -201,7 +201,7 @@ def _check_projection(
     image: ImageSpec, name: str, method: object, selected: set[str], methods: set[Projection]
 ) -> None:
     known = get_args(Projection)
-    if method not in known:
+    if not isinstance(method, str) or method not in known:
         raise PlanError(
             f"project={{{name!r}: {method!r}}} is not known; use one of {', '.join(known)}"
         )

@@ -71,7 +71,7 @@ def plan_encoding(
     ('libx264', ('-crf', '6'), (218, 254))
     """
     container = CONTAINERS[suffix]
-    if quality not in _QUALITIES:
+    if not isinstance(quality, str) or quality not in _QUALITIES:
         raise PlanError(f"quality={quality!r} is not known; use one of {', '.join(_QUALITIES)}")
     name = _codec_name(suffix, container, codec, quality)
     chosen = CODECS[name]
@@ -109,9 +109,10 @@ def plan_encoding(
 
 
 def _codec_name(suffix: str, container: Container, codec: str | None, quality: Quality) -> str:
-    if codec is not None and codec not in container.codecs:
+    word = codec if isinstance(codec, str) else ""
+    if codec is not None and word not in container.codecs:
         known = " or ".join(map(repr, container.codecs))
-        others = [end for end, other in CONTAINERS.items() if codec in other.codecs]
+        others = [end for end, other in CONTAINERS.items() if word in other.codecs]
         hint = f", or a file name that ends in {' or '.join(others)}" if others else ""
         raise PlanError(f"codec={codec!r} is not possible in {suffix}; use {known}{hint}")
     if quality != "lossless":

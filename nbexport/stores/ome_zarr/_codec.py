@@ -62,7 +62,9 @@ def check_codec(compression: object, level: int | None, zarr_format: Literal[2, 
     if named is None:
         raise PlanError(f"compression={compression!r} is not known; use one of {', '.join(NAMES)}")
     if level is not None and not (
-        isinstance(level, int) and named.lowest <= level <= named.highest
+        isinstance(level, int)
+        and not isinstance(level, bool)
+        and named.lowest <= level <= named.highest
     ):
         raise PlanError(
             f"compression_level={level!r} is not possible with {compression!r}; "
