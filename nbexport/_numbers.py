@@ -18,5 +18,5 @@ def is_finite(value: object) -> bool:
         return False
     try:
         return isfinite(value)
-    except OverflowError:  # an int beyond all floats
+    except (OverflowError, TypeError):  # an int beyond all floats; numpy calls a timedelta real
         return False

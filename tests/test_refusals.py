@@ -545,6 +545,31 @@ def test_an_old_folder_steps_back_when_the_new_one_cannot_take_its_place(tmp_pat
     assert [p.name for p in tmp_path.iterdir()] == [target.name]
 
 
+def test_the_old_image_is_kept_where_it_can_not_go_back(tmp_path, monkeypatch):
+    """Neither rename works for a while: the only copy is not removed, the next export has it."""
+    target = tmp_path / "a.ome.zarr"
+    nbexport.write_ome_zarr(image(size=8), target, progress=False)
+    before = tree(target)
+    rename = Path.rename
+
+    def held(self, to):
+        if Path(to) == target:
+            raise PermissionError(13, "in use")
+        return rename(self, to)
+
+    monkeypatch.setattr("nbexport.stores.targets._partial.exchanged", lambda made, path: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", held)
+        with pytest.raises(TargetError, match=r"could not go back: it lies in '.*', and the next"):
+            nbexport.write_ome_zarr(image(size=9), target, overwrite=True, progress=False)
+    assert not target.exists()
+    with pytest.raises(TargetError, match="which is back there now"):
+        nbexport.write_ome_zarr(image(size=9), target, progress=False)
+    assert tree(target) == before
+    nbexport.write_ome_zarr(image(size=9), target, overwrite=True, progress=False)
+    assert [p.name for p in tmp_path.iterdir()] == [target.name]
+
+
 @pytest.mark.parametrize("format", WRITERS)
 def test_a_progress_function_that_raises_stops_the_export(format, tmp_path):
     def stop(progress):

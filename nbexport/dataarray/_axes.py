@@ -14,7 +14,7 @@ from nbexport.dataarray._hints import Findings, Hints
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit, unit_text
 from nbexport.dataarray._vocabulary import AXIS_WORDS
 from nbexport.errors import AxisError
-from nbexport.model import AXIS_NAMES, Axis, is_length, is_time
+from nbexport.model import AXIS_NAMES, Axis, convert, is_length, is_time
 
 _WORD_TO_AXIS: Final = {word: axis for axis, words in AXIS_WORDS.items() for word in words}
 
@@ -75,7 +75,9 @@ def match_dims(da: xr.DataArray, wanted: Mapping[str, str], findings: Findings) 
     for dim in da.dims:
         axis_name = str(wanted.get(str(dim), _WORD_TO_AXIS.get(str(dim).lower(), ""))).lower()
         chosen = any(str(a).lower() == axis_name for k, a in wanted.items() if k != dim)
-        if da.sizes[dim] == 1 and (axis_name not in AXIS_NAMES or axis_name == "s" or chosen):
+        if not isinstance(dim, str):
+            wrong.append(f"dim {dim!r} is no text, rename it with da.rename({{{dim!r}: 'z'}})")
+        elif da.sizes[dim] == 1 and (axis_name not in AXIS_NAMES or axis_name == "s" or chosen):
             findings.notes.append(f"dim {dim!r} has one entry and was dropped")
         elif axis_name not in AXIS_NAMES:
             if str(dim) not in wanted:
@@ -206,9 +208,10 @@ def build_axis(
     if name == "t" and values is None and hints.times is not None and len(hints.times) == size:
         values = np.asarray(hints.times, dtype=np.float64)
         step = _even_step(values) if size > 1 else None
+    unit = unit or _own_unit(wishes.scale.get(name), name, f"scale[{name!r}]")
     if name in wishes.scale:
-        scale = _number(wishes.scale[name], f"scale[{name!r}]")
-        start = _number(wishes.translation.get(name, 0.0), f"translation[{name!r}]")
+        scale = _number(wishes.scale[name], name, f"scale[{name!r}]", unit)
+        start = _number(wishes.translation.get(name, 0.0), name, f"translation[{name!r}]", unit)
         return Axis(name=name, size=size, scale=scale, translation=start, unit=unit)
     positions = None
     scale = hints.scale.get(name, 1.0)
@@ -221,7 +224,7 @@ def build_axis(
             scale = step if step is not None else float(values[-1] - values[0]) / (size - 1)
             positions = tuple(float(v) for v in values) if step is None else None
     if name in wishes.translation:
-        moved = _number(wishes.translation[name], f"translation[{name!r}]")
+        moved = _number(wishes.translation[name], name, f"translation[{name!r}]", unit)
         if positions is not None:
             positions = tuple(p - start + moved for p in positions)
         start = moved
@@ -266,8 +269,29 @@ def _axis_unit(
     return unit
 
 
-def _number(value: Any, what: str) -> float:
+def _own_unit(value: Any, name: str, what: str) -> str | None:
+    """Return the unit that a pint quantity brings along."""
+    if not hasattr(value, "magnitude"):
+        return None
+    kind = "time" if name == "t" else "length"
     try:
-        return float(getattr(value, "magnitude", value))
+        unit = parse_unit(str(value.units))
+        fits = unit is None or (is_time(unit) if name == "t" else is_length(unit))
+    except UnknownUnitError:
+        fits = False
+    if not fits:
+        raise AxisError(f"{what}={value} is no {kind}; axis {name} needs one")
+    return unit
+
+
+def _number(value: Any, name: str, what: str, unit: str | None) -> float:
+    own = _own_unit(value, name, what)
+    try:
+        number = float(getattr(value, "magnitude", value))
     except (TypeError, ValueError, OverflowError):
         raise AxisError(f"{what}={value!r} is not a number; give one such as 0.65") from None
+    if own is None:
+        return number
+    if unit is None:
+        raise AxisError(f"{what}={value} has a unit, and the pixels have none; pass units={own!r}")
+    return convert(number, own, unit)

@@ -128,6 +128,7 @@ def _fill_from_attrs(
 
 def _one_each(value: Any, n_channels: int, field: str) -> list[Any] | None:
     """Return `value` as a list of one item a channel, or None where it doesn't fit."""
+    value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     single = isinstance(value, str) or not isinstance(value, Sequence | np.ndarray)
     if n_channels == 1 and field in ("color", "window") and not single:
         nested = len(value) == 1 and not isinstance(value[0], int | float)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from nbexport.errors import DtypeError
+
+# Kinds of numbers that no pixel of the other kind holds.
+_LOST: Final = {"i": "fc", "u": "fc", "f": "c"}
 
 
 def cast_block(pixels: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
@@ -16,7 +19,8 @@ def cast_block(pixels: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
     Raises
     ------
     DtypeError
-        If an integer doesn't fit `dtype`; the text names the first such value.
+        If an integer doesn't fit `dtype`, the text names the first such value; or if floats came
+        where integers, or complex numbers where floats were announced.
 
     Examples
     --------
@@ -36,4 +40,10 @@ def cast_block(pixels: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
                 "has for these data; write an OME-Zarr, or relabel or rescale them and cast with "
                 "da.astype('uint32') or da.astype('float64')"
             )
+    if pixels.dtype.kind in _LOST.get(target.kind, ""):
+        raise DtypeError(
+            f"the pixels came as {pixels.dtype.name}, and {dtype} was announced, which would cut "
+            "their values; say the true dtype where this DataArray is made (map_blocks(dtype=…)), "
+            "or cast it with da.astype"
+        )
     return pixels.astype(target)

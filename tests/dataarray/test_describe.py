@@ -6,11 +6,12 @@ import warnings
 
 import dask.array as dask_array
 import numpy as np
+import pint
 import pytest
 import xarray as xr
 
 import nbexport
-from nbexport import Channel, LossWarning
+from nbexport import AxisError, Channel, LossWarning
 from nbexport.dataarray import read
 from nbexport.dataarray._color import default_colors, parse_color
 from nbexport.dataarray._unit import UnknownUnitError, parse_unit
@@ -481,3 +482,33 @@ def test_datasets_and_trees_have_an_accessor():
     assert list(tree.bioexport.describe()) == ["scale0/a", "scale0/b", "scale1/a", "scale1/b"]
     assert ds.bioexport._repr_html_().count("<table>") == 4
     assert tree.bioexport._repr_html_().count("<table>") == 8
+
+
+def test_a_quantity_brings_its_unit():
+    """Of scale= and translation=: converted where the axis has one, never dropped."""
+    quantity = pint.UnitRegistry().Quantity
+    da = xr.DataArray(np.zeros((4, 5), "u2"), dims=("y", "x"))
+
+    def x_of(**options):
+        return nbexport.describe(da, **options).axis("x")
+
+    wished = x_of(scale={"x": quantity(500, "nm"), "y": 0.5}, units="um")
+    assert (wished.scale, wished.unit) == (0.5, "micrometer")
+    own = x_of(scale=quantity(500, "nm"), translation={"x": quantity(1, "um")})
+    assert (own.scale, own.translation, own.unit) == (500.0, 1000.0, "nanometer")
+    with pytest.raises(AxisError, match=r"scale\['x'\]=2 second is no length; axis x needs one"):
+        x_of(scale={"x": quantity(2, "s")})
+    with pytest.raises(AxisError, match="1 millimeter has a unit, .* pass units='millimeter'"):
+        x_of(scale=0.5, translation={"x": quantity(1, "mm")})
+
+
+def test_a_dim_that_is_no_text_is_named():
+    da = xr.DataArray(np.zeros((3, 4, 5)), dims=(0, "y", "x"))
+    with pytest.raises(AxisError, match="dim 0 is no text, rename it with da.rename"):
+        nbexport.describe(da)
+
+
+@pytest.mark.parametrize("key", ["channel_names", "channel_colors"])
+def test_an_attribute_of_one_number_is_no_list(key):
+    da = xr.DataArray(np.zeros((2, 4, 5), "u1"), dims=("c", "y", "x"), attrs={key: np.array(5)})
+    assert [c.label for c in nbexport.describe(da).channels] == ["channel 0", "channel 1"]

@@ -85,3 +85,13 @@ def test_the_sample_does_not_depend_on_the_blocks():
             part = level[t : t + 7, y : y + 130]
             parts.append(sample_pixels(part, {"t": t, "y": y, "x": 0}, strides).ravel())
     assert sorted(np.concatenate(parts)) == sorted(whole.ravel())
+
+
+@pytest.mark.parametrize(
+    ("came", "announced"), [("float64", "uint8"), ("complex64", "int16"), ("complex128", "float32")]
+)
+def test_numbers_are_never_cut(came, announced):
+    """Blocks of a dask array whose dtype was announced wrongly."""
+    with pytest.raises(DtypeError, match=f"came as {came}, and {announced} was announced"):
+        cast_block(np.array([300.7], came), announced)
+    assert cast_block(np.array([True]), "float32").dtype == "float32"

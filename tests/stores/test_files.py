@@ -204,6 +204,26 @@ def test_an_upload_that_is_stopped_leaves_nothing(memory, scratch):
     assert list(scratch.iterdir()) == []
 
 
+def test_a_file_that_can_not_be_asked_for_is_not_removed(memory, scratch, monkeypatch):
+    """The network fails for the upload, and for every question what is there."""
+    memory.pipe_file("/a.mp4", old := BEGINNINGS["movie"]["a.mp4"] + b"old")
+    target = checked("memory://a.mp4", overwrite=True)
+
+    def gone(*args, **kwargs):
+        raise TimeoutError("no answer")
+
+    def upload():
+        with target.opened() as made:
+            made.write_bytes(b"frames")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "info", gone)
+        patch.setattr(type(memory), "put_file", gone)
+        with pytest.raises(TargetError, match="what is there now could not be asked, look your"):
+            upload()
+    assert memory.cat_file("/a.mp4") == old
+
+
 def test_a_full_scratch_disk(memory, scratch):
     full = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(TargetError, match=r"disk of .*scratch' is full after 4 B; .*set TMPDIR to"):

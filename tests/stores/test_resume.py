@@ -261,7 +261,7 @@ def test_an_old_image_is_never_taken_for_what_was_made(tmp_path, monkeypatch):
     path = tmp_path / "a.ome.zarr"
     write(volume(3), path)
     with monkeypatch.context() as patch:
-        patch.setattr("nbexport.stores.targets._local.remove", lambda folder: None)
+        patch.setattr("nbexport.stores.targets._local.discard", lambda folder, path: None)
         write(volume(), path, overwrite=True)
     assert (partial_of(path) / path.name / "0").is_dir()
     write(volume(), path, overwrite=True, resume=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,6 +20,8 @@ from nbexport.stores.targets._trouble import shown, told
 
 Announce = Callable[[Progress], object]
 
+# In place of an entry that the server did not tell.
+_UNKNOWN: Final = object()
 # How long an upload that is stopped may take to end.
 _GRACE_S: Final = 10.0
 # The progress of an upload counts these.
@@ -153,15 +155,21 @@ class RemoteFile:
             raise
 
     def _entry(self) -> Any:
-        """Return what the server says of the file, or None where there is none."""
+        """Return what the server says of the file, None where there is none, or _UNKNOWN."""
         self.fs.invalidate_cache()
-        with suppress(Exception):
+        try:
             return self.fs.info(self.path)
-        return None
+        except FileNotFoundError:
+            return None
+        except Exception:  # the network, or no right to look: that is no "nothing there"
+            return _UNKNOWN
 
     def _clean_up_after(self, error: BaseException, before: Any) -> None:
         """Remove a part of the file, where a server keeps such."""
-        if self._entry() == before:
+        there = self._entry()
+        if there is _UNKNOWN or before is _UNKNOWN:
+            after = "what is there now could not be asked, look yourself"
+        elif there == before:
             after = "nothing was changed there"
         else:
             try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nbexport.errors import VerifyError
 from nbexport.stores.targets._journal import Journal, JournalWish
-from nbexport.stores.targets._partial import locked, publish, remove
+from nbexport.stores.targets._partial import discard, locked, publish
 from nbexport.stores.targets._resume import open_partial
 from nbexport.stores.targets._target import (
     OpenZarr,
@@ -85,7 +85,7 @@ class LocalZarr:
             finally:
                 partial.journal.close()
                 if not kept:
-                    remove(partial.folder)
+                    discard(partial.folder, self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         if os.name != "nt":  # where an open file can't be removed
-            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that became read-only: whoever comes next takes it
+                lock.unlink()
         os.close(descriptor)
         if os.name == "nt":
             with suppress(OSError):
@@ -218,12 +219,33 @@ def publish(made: Path, path: Path, folder: Path) -> None:
         # Without an exchange in one go, the old folder steps aside first and steps back if the
         # new one can't take its place.
         aside = folder / _REPLACED
-        _patiently(lambda: path.rename(aside))
         try:
+            _patiently(lambda: path.rename(aside))
             _patiently(lambda: made.rename(path))
         except BaseException:
-            aside.rename(path)
+            if _is_only_copy(aside, path):
+                _step_back(aside, path)
             raise
+
+
+def discard(folder: Path, path: Path) -> None:
+    """Remove `folder`, unless what stood at `path` lies in it and could not go back there."""
+    if not _is_only_copy(folder / _REPLACED, path):
+        remove(folder)
+
+
+def _is_only_copy(aside: Path, path: Path) -> bool:
+    return os.path.lexists(aside) and not os.path.lexists(path)
+
+
+def _step_back(aside: Path, path: Path) -> None:
+    try:
+        _patiently(lambda: aside.rename(path))
+    except OSError as error:
+        raise TargetError(
+            f"'{path}' could not be replaced ({error}), and the old one could not go back: it lies "
+            f"in '{aside}', and the next export to this target puts it there again"
+        ) from error
 
 
 def exchanged(made: Path, path: Path) -> bool:

@@ -157,9 +157,9 @@ class RemoteZarr:
                 f"'{self}' needs a newer fsspec; install it with: pip install 'fsspec>=2024.12'"
             ) from error
         mark = RemoteMark(self.fs, self.path, str(self))
-        with told("writing to", str(self)):
-            journal = mark.open(wish, exists=self.exists)
         try:
+            with told("writing to", str(self)):
+                journal = mark.open(wish, exists=self.exists)
             if not journal.finished:
                 with told("removing the old", str(self)):
                     self._remove(but=mark.folder)

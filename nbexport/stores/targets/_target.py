@@ -25,7 +25,7 @@ from nbexport.stores.targets._format import (
     is_ozx,
 )
 from nbexport.stores.targets._journal import Journal, JournalWish
-from nbexport.stores.targets._partial import cleaned, is_owned, locked, new_folder, publish, remove
+from nbexport.stores.targets._partial import cleaned, discard, is_owned, locked, new_folder, publish
 
 TargetPath = str | os.PathLike[str]
 # Two letters at least: C: is a drive. fsspec chains URLs by "::".
@@ -215,7 +215,7 @@ def staged(path: Path, *, is_new: bool = False) -> Iterator[Path]:
                 check_untouched(path, folder, is_new=is_new)
                 publish(folder / path.name, path, folder)
         finally:
-            remove(folder)
+            discard(folder, path)
 
 
 @contextmanager
