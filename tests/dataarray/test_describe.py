@@ -498,13 +498,13 @@ def test_a_quantity_brings_its_unit():
     assert (own.scale, own.translation, own.unit) == (500.0, 1000.0, "nanometer")
     with pytest.raises(AxisError, match=r"scale\['x'\]=2 second is no length; axis x needs one"):
         x_of(scale={"x": quantity(2, "s")})
-    with pytest.raises(AxisError, match="1 millimeter has a unit, .* pass units='millimeter'"):
+    with pytest.raises(AxisError, match=r"1 millimeter has a unit, .* pass units='millimeter'"):
         x_of(scale=0.5, translation={"x": quantity(1, "mm")})
 
 
 def test_a_dim_that_is_no_text_is_named():
     da = xr.DataArray(np.zeros((3, 4, 5)), dims=(0, "y", "x"))
-    with pytest.raises(AxisError, match="dim 0 is no text, rename it with da.rename"):
+    with pytest.raises(AxisError, match=r"dim 0 is no text, rename it with da\.rename"):
         nbexport.describe(da)
 
 
