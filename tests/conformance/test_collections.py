@@ -625,7 +625,7 @@ def test_labels_that_are_no_dataarray(labels, tmp_path):
     path = tmp_path / "a.ome.zarr"
     nbexport.write_ome_zarr(yx(8, 8), path, progress=False)
     before = sorted(tmp_path.rglob("*"))
-    words = rf"an xarray\.DataArray is needed, got {type(labels).__name__}; "
-    with pytest.raises(TypeError, match=words):
+    words = rf"labels\['nuclei'\] is a {type(labels).__name__}, and an xarray\.DataArray is needed"
+    with pytest.raises(PlanError, match=words):
         nbexport.write_labels({"nuclei": labels}, path, progress=False)
     assert sorted(tmp_path.rglob("*")) == before
