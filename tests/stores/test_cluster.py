@@ -132,9 +132,10 @@ def test_a_worker_that_dies_costs_its_blocks_only(client, tmp_path):
     n_blocks = report.plan.n_blocks
     assert n_blocks == 8
     assert set(computed) == set(range(n_blocks))
-    # The killed block, and what the dead worker held besides: it had not been gathered yet.
+    # The killed block, and what the dead worker held besides: it had not been gathered yet. Two
+    # blocks a worker are under way.
     assert computed.count(6) > 1
-    assert len(computed) <= n_blocks + 2
+    assert len(computed) <= n_blocks + 4
     assert [p.done for p in heard] == [*range(1, n_blocks + 1)]
     np.testing.assert_array_equal(zarr.open_array(path / "0")[:], da.values)
     assert [p.name for p in tmp_path.iterdir() if p != notes] == ["a.ome.zarr"]
