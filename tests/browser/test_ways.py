@@ -77,6 +77,10 @@ def test_notebook_7_shows_and_exports(browser, lab):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{lab['url']}/notebooks/classic.ipynb", wait_until="domcontentloaded")
     page.locator(".jp-Notebook .cm-content").first.click(timeout=60_000)
+    # A cell that is run before its kernel answers may be forgotten.
+    page.wait_for_selector(
+        ".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached", timeout=60_000
+    )
     own = list(errors)  # Notebook's, about its own settings, before any panel is there
     page.keyboard.press("Shift+Enter")
     panel = Shown(page)
